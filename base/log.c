@@ -10,9 +10,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,6 +34,24 @@ static struct
   enum log_level least;
   bool json;
 } state = { "", LOG_LEVEL_INFO, false };
+
+/* The last lines, oldest first from lines[first] on; those of our own stderr
+ * may have been lost by then. */
+#define KEPT_MOST 256
+struct kept
+{
+  char *text;
+  size_t len;
+  uint64_t wall_ms;
+  char guest[UUID_LEN + 1]; /* "" = about none */
+};
+static struct
+{
+  pthread_mutex_t m;
+  struct kept lines[KEPT_MOST];
+  unsigned first, n;
+  size_t bytes, max;
+} ring = { .m = PTHREAD_MUTEX_INITIALIZER };
 
 struct event
 {
@@ -174,6 +194,97 @@ format_plain (struct buf *line, const struct event *e)
   buf_done (&msg);
 }
 
+/* ---- the last lines ---- */
+
+static void
+drop_oldest (void)
+{
+  struct kept *k = &ring.lines[ring.first];
+
+  ring.bytes -= k->len;
+  free (k->text);
+  *k = (struct kept){ 0 };
+  ring.first = (ring.first + 1) % KEPT_MOST;
+  ring.n--;
+}
+
+static void
+keep (const char *guest, const char *text, size_t len)
+{
+  char *own = len <= ring.max ? strndup (text, len) : NULL;
+  struct kept *k;
+
+  if (!own)
+    return;
+  pthread_mutex_lock (&ring.m);
+  while (ring.n == KEPT_MOST || ring.bytes + len > ring.max)
+    drop_oldest ();
+  k = &ring.lines[(ring.first + ring.n++) % KEPT_MOST];
+  *k = (struct kept){ .text = own, .len = len, .wall_ms = clock_wall_ms () };
+  snprintf (k->guest, sizeof k->guest, "%s", guest ? guest : "");
+  ring.bytes += len;
+  pthread_mutex_unlock (&ring.m);
+}
+
+void
+log_keep (size_t bytes)
+{
+  pthread_mutex_lock (&ring.m);
+  ring.max = bytes;
+  while (ring.bytes > ring.max)
+    drop_oldest ();
+  pthread_mutex_unlock (&ring.m);
+}
+
+size_t
+log_kept_bytes (void)
+{
+  size_t n;
+
+  pthread_mutex_lock (&ring.m);
+  n = ring.bytes;
+  pthread_mutex_unlock (&ring.m);
+  return n;
+}
+
+static bool
+is_asked_for (const struct kept *k, const char *guest, uint64_t from_wall_ms)
+{
+  return k->wall_ms >= from_wall_ms
+         && (!guest || !k->guest[0]
+             || strncmp (k->guest, guest, sizeof k->guest - 1) == 0);
+}
+
+void
+log_kept (const char *guest, uint64_t from_wall_ms, struct buf *out)
+{
+  size_t room = out->max - out->len;
+  unsigned i;
+
+  pthread_mutex_lock (&ring.m);
+  /* From the last one back: how far there is room. */
+  for (i = ring.n; i > 0; i--)
+    {
+      const struct kept *k = &ring.lines[(ring.first + i - 1) % KEPT_MOST];
+
+      if (!is_asked_for (k, guest, from_wall_ms))
+        continue;
+      if (k->len > room)
+        break;
+      room -= k->len;
+    }
+  for (; i < ring.n; i++)
+    {
+      const struct kept *k = &ring.lines[(ring.first + i) % KEPT_MOST];
+
+      if (is_asked_for (k, guest, from_wall_ms))
+        buf_append (out, k->text, k->len);
+    }
+  pthread_mutex_unlock (&ring.m);
+}
+
+/* ---- one line ---- */
+
 void
 log_at (enum log_level level, const char *guest, const char *file,
         const char *func, const char *fmt, ...)
@@ -191,10 +302,15 @@ log_at (enum log_level level, const char *guest, const char *file,
   va_end (ap);
   e.msg = buf_str (&msg);
   e.lost = atomic_load (&dropped);
-  if (state.json)
+  if (state.json || ring.max)
     format_json (&line, &e);
-  else
-    format_plain (&line, &e);
+  if (ring.max)
+    keep (guest, buf_str (&line), line.len);
+  if (!state.json)
+    {
+      buf_clear (&line);
+      format_plain (&line, &e);
+    }
   if (!write_line (buf_str (&line), line.len))
     atomic_fetch_add (&dropped, 1);
   else if (e.lost > 0)

@@ -16,6 +16,10 @@
 #define HANGDOG_BASE_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
 
 enum log_level
 {
@@ -26,6 +30,15 @@ enum log_level
 };
 
 void log_open (const char *program, enum log_level least, bool json);
+/* From then on the last lines are kept as JSON, at most `bytes` of them, for
+ * who tells of what happened just now; after log_open(). */
+void log_keep (size_t bytes);
+/* Of those since from_wall_ms: what is about that guest, by the name that it
+ * was logged by, or about none; NULL: about all.  Whole lines, the oldest
+ * first, and of these the last that out has room for. */
+void log_kept (const char *guest, uint64_t from_wall_ms, struct buf *out);
+/* How many bytes are kept now. */
+size_t log_kept_bytes (void);
 void log_at (enum log_level level, const char *guest, const char *file,
              const char *func, const char *fmt, ...)
     __attribute__ ((format (printf, 5, 6)));

@@ -52,6 +52,7 @@ static const struct sort
   { "disk/*", "internal" },
   { "net/*.json", "internal" },
   { "analysis/*", "internal" },
+  { "logs/*", "secret" }, /* quotes what a guest, or a command, has said */
   { "incident.json", "internal" },
   { "timeline.jsonl", "internal" },
   { "summary.*", "internal" },
@@ -504,7 +505,7 @@ status_of (struct json_object *head, struct json_object *c)
 {
   const char *name = json_get_str (c, "name");
 
-  if (json_get_str (c, "skipped"))
+  if (json_get_str (c, "skipped") || json_get_bool (c, "none", false))
     return "skipped";
   if (json_get_bool (c, "timeout", false))
     return "timeout";

@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -370,6 +371,58 @@ guest_to_json (const struct guest *g)
   if (g->labels && json_object_deep_copy (g->labels, &labels, NULL) == 0)
     json_object_object_add (obj, "labels", labels);
   return obj;
+}
+
+/* "nbd+unix:///EXPORT?socket=PATH": the socket is who serves. */
+static const char *
+socket_of (const char *rest, size_t *ret_len)
+{
+  const char *socket = strstr (rest, "socket=");
+
+  if (!socket)
+    return NULL;
+  socket += strlen ("socket=");
+  *ret_len = strcspn (socket, "&");
+  return socket;
+}
+
+/* "nbd://HOST:PORT/EXPORT", and QEMU's older "nbd:HOST:PORT:exportname=E" and
+ * "nbd:unix:PATH:exportname=E". */
+bool
+guest_disk_server (const char *path, char *dst, size_t n)
+{
+  size_t scheme = strspn (path, "abcdefghijklmnopqrstuvwxyz0123456789");
+  size_t whole = strcspn (path, ":"), len;
+  const char *rest = path + whole, *who, *end;
+
+  /* "json:{...}" may name more than one. */
+  if (!*rest || scheme == 0 || strncmp (path, "json:", 5) == 0)
+    return false;
+  if (strncmp (rest, "://", 3) == 0)
+    {
+      rest += 3;
+      who = socket_of (rest, &len);
+      if (!who)
+        {
+          who = rest;
+          len = strcspn (rest, "/?");
+        }
+    }
+  else if (scheme != 3 || strncmp (path, "nbd", 3) != 0)
+    return false;
+  else
+    {
+      who = rest + 1;
+      if (strncmp (who, "unix:", 5) == 0)
+        who += 5;
+      end = strstr (who, ":exportname=");
+      len = end ? (size_t) (end - who) : strlen (who);
+    }
+  if (len == 0)
+    return false;
+  snprintf (dst, n, "%.*s %.*s", (int) (scheme < 15 ? scheme : 15), path,
+            (int) len, who);
+  return true;
 }
 
 const struct guest_console *

@@ -206,6 +206,9 @@ const char *guest_mend_console (const struct guest *g, char *dst, size_t n);
 /* Everything but the reference count is the same. */
 bool guest_same (const struct guest *a, const struct guest *b);
 struct json_object *guest_to_json (const struct guest *g);
+/* Who serves a disk of that path, as "nbd 10.0.0.1:10809"; false: it is a file,
+ * a device, or not understood. */
+bool guest_disk_server (const char *path, char *dst, size_t n);
 const struct guest_console *guest_console_find (const struct guest *g,
                                                 const char *name);
 

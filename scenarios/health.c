@@ -78,6 +78,17 @@ health_feed (struct health_state *st, const struct scenario *s,
   return change;
 }
 
+void
+health_sure (struct health_state *st, const struct scenario *s,
+             const struct outcome_report *report)
+{
+  const struct outcome_code *code = outcome_code_find (report->code);
+
+  if (code && code->flags & CODE_SURE && report->outcome == OUTCOME_FAILED
+      && st->failures + 1 < s->failure_threshold)
+    st->failures = (unsigned) s->failure_threshold - 1;
+}
+
 static unsigned
 flags_of (const struct outcome_report *report)
 {

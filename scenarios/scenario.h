@@ -177,6 +177,8 @@ struct tried
 #define CODE_LIVES (1u << 6)
 #define CODE_LOST (1u << 7)
 #define CODE_KEEPS (1u << 8)
+#define CODE_SURE (1u << 9)
+#define CODE_LOOK (1u << 10)
 
 struct outcome_code
 {
@@ -257,6 +259,10 @@ struct scenario_watch
   /* Its interval is over. */
   void (*due) (void *state, const struct scenario *s, uint64_t now_ms,
                struct outcome_report *ret);
+  /* After it was told something: when it has to say what it would not have
+   * said the last time, 0 = nothing yet.  It is not waited longer then.  May
+   * be NULL. */
+  uint64_t (*soon) (void *state, const struct scenario *s);
 };
 
 /* What another scenario of the same guest has found. */
@@ -438,6 +444,9 @@ enum health_change
 enum health_change health_feed (struct health_state *st,
                                 const struct scenario *s,
                                 enum outcome outcome, uint64_t now_ms);
+/* Before it is fed: one whose code leaves no doubt is believed at once. */
+void health_sure (struct health_state *st, const struct scenario *s,
+                  const struct outcome_report *report);
 /* To be fed the same outcome.  No verdict because the console is broken, does
  * not open in time, or the way to it is stuck, is no failure of the guest; but
  * what goes on so for HEALTH_MUTE_TIMES the failure threshold is worth a look:

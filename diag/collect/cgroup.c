@@ -15,6 +15,8 @@
 
 #define ROOT "/sys/fs/cgroup"
 #define MAX_LEVELS 8
+#define CGROUP_NAME 160
+#define HELD_BACK 0.1 /* of the time, by which a bound is felt */
 
 /* What is kept of a group. */
 static const char *const kept[] = {
@@ -146,6 +148,7 @@ struct level
   double memory;       /* of 1 of its limit, 0 = none */
   int64_t oom_kills;
   bool frozen;
+  char by[CGROUP_NAME]; /* the group whose processors are the fewest, or "" */
 };
 
 static int64_t
@@ -202,6 +205,16 @@ keep (struct collect_ctx *ctx, const char *group)
     ctx->out->file (ctx->out, "qemu/cgroups.txt", buf_str (&all), all.len);
 }
 
+/* Of a long one its end: that has whose it is. */
+static const char *
+name_of (const char *group)
+{
+  size_t n = strlen (group);
+  const char *name = group + strlen (ROOT);
+
+  return n >= strlen (ROOT) + CGROUP_NAME ? group + n - CGROUP_NAME + 1 : name;
+}
+
 /* The worst of all levels. */
 static void
 look_up (const char *leaf, struct collect_ctx *ctx, struct level *worst)
@@ -217,7 +230,11 @@ look_up (const char *leaf, struct collect_ctx *ctx, struct level *worst)
       if (ctx)
         keep (ctx, group);
       if (l.cpus > 0 && (worst->cpus == 0 || l.cpus < worst->cpus))
-        worst->cpus = l.cpus;
+        {
+          worst->cpus = l.cpus;
+          snprintf (worst->by, sizeof worst->by, "%.*s", CGROUP_NAME - 1,
+                    name_of (group));
+        }
       if (l.throttled_us > worst->throttled_us)
         worst->throttled_us = l.throttled_us;
       if (l.memory > worst->memory)
@@ -268,18 +285,34 @@ collect_cgroups (struct collect_ctx *ctx, struct cgroups *c)
   collect_bool (ctx, "qemu.cgroup.frozen", "host", l.frozen);
 }
 
+/* Time of several processors may be lost at once. */
+static void
+held_back (struct collect_ctx *ctx, const struct level *l, double share)
+{
+  char text[CGROUP_NAME + 80];
+
+  if (share < HELD_BACK || l->cpus <= 0 || !l->by[0])
+    return;
+  snprintf (text, sizeof text, "quota of %.2f processors (control group %s)",
+            l->cpus, l->by);
+  collect_str (ctx, "qemu.cgroup.held_back", "host", text);
+}
+
 void
 collect_cgroups_again (struct collect_ctx *ctx, struct cgroups *c)
 {
   struct level l;
   uint64_t now = clock_us ();
+  double share;
 
   /* Without a pause in between there is nothing to compare. */
   if (!c->known || c->throttled_us < 0 || now < c->at_us + 100000)
     return;
   l = look_all (c, NULL);
-  if (l.throttled_us >= c->throttled_us)
-    collect_real (ctx, "qemu.cgroup.throttled", "host",
-                  (double) (l.throttled_us - c->throttled_us)
-                      / (double) (now - c->at_us));
+  if (l.throttled_us < c->throttled_us)
+    return;
+  share = (double) (l.throttled_us - c->throttled_us)
+          / (double) (now - c->at_us);
+  collect_real (ctx, "qemu.cgroup.throttled", "host", share);
+  held_back (ctx, &l, share);
 }

@@ -86,6 +86,18 @@ check (const struct json_doc *doc, const char *path, const void *arg,
   return 0;
 }
 
+/* A step with a name of its own has a file of its own: several of them are what
+ * more commands than go into a line are asked by. */
+static const char *
+file_of (const struct collect_ctx *ctx, char *dst, size_t n)
+{
+  bool own = ctx->step && strcmp (ctx->step, collect_commands.name) != 0;
+
+  snprintf (dst, n, "inside/commands%s%.63s.txt", own ? "-" : "",
+            own ? ctx->step : "");
+  return dst;
+}
+
 /* As it was, with its end: "@@ =0" is marked like all of it. */
 static void
 take_part (struct collect_ctx *ctx, const struct commands_own *own,
@@ -95,6 +107,7 @@ take_part (struct collect_ctx *ctx, const struct commands_own *own,
   struct buf shown CLEANUP_BUF = BUF_INIT (4 * MAX_OUTPUT);
   char *const *list = own->run.items;
   unsigned long n = strtoul (part->name, NULL, 10);
+  char file[100];
   const char *end;
 
   if (!isdigit ((unsigned char) part->name[0]) || n >= own->run.count)
@@ -110,12 +123,12 @@ take_part (struct collect_ctx *ctx, const struct commands_own *own,
   else
     {
       buf_puts (&shown, "(cut off)\n\n");
-      ctx->out->gap (ctx->out, "inside/commands.txt",
+      ctx->out->gap (ctx->out, file_of (ctx, file, sizeof file),
                      "more than %u KiB, or no end: %s", MAX_SAID >> 10,
                      list[n]);
     }
-  ctx->out->file (ctx->out, "inside/commands.txt", buf_str (&shown),
-                  shown.len);
+  ctx->out->file (ctx->out, file_of (ctx, file, sizeof file),
+                  buf_str (&shown), shown.len);
 }
 
 static int
@@ -128,6 +141,7 @@ run (struct collect_ctx *ctx, struct error *err)
   struct inside_part part;
   const char *at, *end;
   bool whole = false;
+  char file[100];
   int rc;
 
   make_script (&script, own);
@@ -145,7 +159,8 @@ run (struct collect_ctx *ctx, struct error *err)
       take_part (ctx, own, &part);
     }
   if (!whole)
-    ctx->out->gap (ctx->out, "inside/commands.txt", "its end is missing");
+    ctx->out->gap (ctx->out, file_of (ctx, file, sizeof file),
+                   "its end is missing");
   return 0;
 }
 

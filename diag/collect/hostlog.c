@@ -130,7 +130,8 @@ one_line (struct collect_ctx *ctx, const char *text, uint64_t at_us,
     return;
   buf_printf (out, "[%5" PRIu64 ".%06" PRIu64 "] %s\n", at_us / 1000000,
               at_us % 1000000, text);
-  if (its)
+  /* What comes after that is of a process that is gone. */
+  if (its && !said->killed)
     snprintf (said->of_guest, sizeof said->of_guest, "%s", text);
   if (bad)
     snprintf (said->trouble, sizeof said->trouble, "%s", text);

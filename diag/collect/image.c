@@ -254,24 +254,59 @@ say_read (struct collect_ctx *ctx, const struct guest_disk *d, int rc,
     collect_int (ctx, name, "host", json_get_int (read, "fs_free", 0));
 }
 
+struct backing
+{
+  char kinds[200];
+  const char *state; /* NULL = not known */
+};
+
 /* First of all: it asks nothing of what may be dead. */
 static void
 say_backing (struct collect_ctx *ctx, const struct guest_disk *d,
-             struct json_object *doc)
+             struct json_object *doc, struct backing *ret)
 {
   static const struct backing_of host = { "/sys", "/proc/self/mountinfo",
                                           "/proc/spl/kstat/zfs" };
-  const char *state = NULL, *target = d->target;
-  char kinds[200], name[FACT_NAME_MAX];
+  const char *target = d->target;
+  char name[FACT_NAME_MAX];
 
+  ret->state = NULL;
   json_object_object_add (doc, "backing",
-                          backing_look (&host, d->path, kinds, &state));
+                          backing_look (&host, d->path, ret->kinds,
+                                        &ret->state));
   collect_name (name, sizeof name, "disk.", target, ".backing");
-  if (kinds[0])
-    collect_str (ctx, name, "host", kinds);
+  if (ret->kinds[0])
+    collect_str (ctx, name, "host", ret->kinds);
   collect_name (name, sizeof name, "disk.", target, ".backing_state");
-  if (state)
-    collect_str (ctx, name, "host", state);
+  if (ret->state)
+    collect_str (ctx, name, "host", ret->state);
+}
+
+/* On which side a disk stands that does not answer: what of this host does not
+ * do its work, and nothing where all of it does. */
+static void
+say_trouble (struct collect_ctx *ctx, const struct guest_disk *d,
+             const struct backing *b, int rc, struct json_object *image)
+{
+  bool stands = b->state && strcmp (b->state, "ok") != 0
+                && strcmp (b->state, "degraded") != 0;
+  const char *how = rc == -ETIMEDOUT ? "a read of it is not answered"
+                    : rc == -EIO     ? "a read of it fails"
+                    : json_get_bool (image, "corrupt", false)
+                        ? "QEMU has marked it as corrupt"
+                    : stands ? "what is behind it is amiss"
+                             : NULL;
+  const char *slash = strrchr (d->path, '/'), *target = d->target;
+  char text[240], name[FACT_NAME_MAX];
+
+  if (!how)
+    return;
+  snprintf (text, sizeof text, "%.48s (%.24s): %s%s%.80s%s%s",
+            slash && slash[1] ? slash + 1 : d->path, target, how,
+            b->kinds[0] ? ", on " : "", b->kinds, stands ? ", " : "",
+            stands ? b->state : "");
+  collect_name (name, sizeof name, "disk.", target, ".host_trouble");
+  collect_str (ctx, name, "host", text);
 }
 
 /* ---- one disk ---- */
@@ -281,7 +316,33 @@ struct probe
   struct collect_ctx *ctx;
   const char *list; /* of QEMU's descriptors */
   struct json_object *doc;
+  char behind[240]; /* of those that were looked at */
+  bool mixed;       /* they have not the same behind them */
 };
+
+/* What one of them waits for is told where that is the same of all. */
+static void
+stands_behind (struct probe *p, const char *text)
+{
+  p->mixed = p->mixed || !text[0]
+             || (p->behind[0] && strcmp (p->behind, text) != 0);
+  snprintf (p->behind, sizeof p->behind, "%s", text);
+}
+
+/* Of one that is no file of this host: who serves it. */
+static void
+served (struct probe *p, const struct guest_disk *d)
+{
+  char who[120], text[160] = "", name[FACT_NAME_MAX];
+  const char *target = d->target;
+
+  if (guest_disk_server (d->path, who, sizeof who))
+    snprintf (text, sizeof text, "server %s", who);
+  stands_behind (p, text);
+  collect_name (name, sizeof name, "disk.", target, ".backing");
+  if (text[0])
+    collect_str (p->ctx, name, "host", text);
+}
 
 static void
 close_all (int *fds, unsigned n)
@@ -350,19 +411,24 @@ one (struct probe *p, const struct guest_disk *d)
   struct collect_ctx *ctx = p->ctx;
   struct answer a = { .read = NULL };
   struct error why = ERROR_INIT;
+  struct backing backing;
   struct json_object *o;
   int r;
 
   if (d->path[0] != '/')
     {
+      served (p, d);
       ctx->out->gap (ctx->out, "disk/images.json",
                      "%s: no file or device of this host", d->target);
       return;
     }
   o = json_object_new_object ();
-  say_backing (ctx, d, o);
+  say_backing (ctx, d, o, &backing);
   r = look (p, d, &a, &why);
   say_read (ctx, d, r, a.read);
+  say_trouble (ctx, d, &backing, a.read ? 0 : r, a.image);
+  stands_behind (p, a.read ? "files or devices that the host itself reads well"
+                           : "");
   json_add_text (o, "path", d->path, strlen (d->path));
   if (a.read)
     json_object_object_add (o, "read", json_object_get (a.read));
@@ -404,6 +470,9 @@ run (struct collect_ctx *ctx, struct error *err)
   p.list = buf_str (&list);
   for (unsigned i = 0; i < ctx->guest->ndisks && !collect_over (ctx); i++)
     one (&p, &ctx->guest->disks[i]);
+  /* Our own conclusion: no vantage point. */
+  if (p.behind[0] && !p.mixed && !collect_over (ctx))
+    collect_str (ctx, "disk.behind", "diagnosis", p.behind);
   collect_json (ctx, "disk/images.json", doc);
   return 0;
 }

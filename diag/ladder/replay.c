@@ -125,9 +125,9 @@ replay_manifest (const struct verdict_rules *rules,
     ret->now.ladder.facets[i].nfacts = 0;
   fact_set_free (set);
   ret->then = inc.verdict;
-  /* A host's incident is judged by what its guests were found to be. */
-  if (json_object_is_type (json_get (manifest, "children"), json_type_array)
-      && ret->facts == 0 && inc.verdict.class_[0])
+  /* A host's incident is judged by what its guests were found to be: no rule
+   * knows of that. */
+  if (incident_is_of_host (&inc) && inc.verdict.class_[0])
     ret->now.verdict = inc.verdict;
   ret->was = json_get (manifest, "findings");
   snprintf (ret->guest, sizeof ret->guest, "%s", inc.guest);

@@ -82,28 +82,37 @@ words_expand_ (struct json_object *words, const char *text, char *dst,
   return 0;
 }
 
-/* "{name}" at p; its length, 0 = there is none. */
+/* "{name}" at p; its length, 0 = there is none.  else_: what stands there in
+ * the place of a fact that there is not, of "{name|'text'}", or "". */
 static size_t
-name_at (const char *p, char *name, size_t n)
+name_at (const char *p, char *name, char *else_, size_t n)
 {
   size_t len = *p == '{' ? strcspn (p + 1, "{}") : 0;
+  char *text;
 
   if (len == 0 || p[1 + len] != '}' || len >= n)
     return 0;
   memcpy (name, p + 1, len);
   name[len] = '\0';
+  text = strstr (name, "|'");
+  snprintf (else_, n, "%s", text ? text + 2 : "");
+  if (text && else_[0] && else_[strlen (else_) - 1] == '\'')
+    {
+      else_[strlen (else_) - 1] = '\0';
+      *text = '\0';
+    }
   return len + 2;
 }
 
 int
 template_check_ (const char *text, struct error *err)
 {
-  char name[COND_TEXT];
+  char name[COND_TEXT], else_[COND_TEXT];
   enum cond_type type;
 
   for (const char *p = text; *p;)
     {
-      size_t len = name_at (p, name, sizeof name);
+      size_t len = name_at (p, name, else_, sizeof name);
       int r;
 
       if (len == 0)
@@ -132,11 +141,11 @@ template_fill_ (const char *text, struct fact_set *set,
   struct buf out CLEANUP_BUF = BUF_INIT (n - 1);
   const char *said
       = cause->sentence[0] ? cause->sentence : cause->code;
-  char name[COND_TEXT];
+  char name[COND_TEXT], else_[COND_TEXT];
 
   for (const char *p = text; *p;)
     {
-      size_t len = name_at (p, name, sizeof name);
+      size_t len = name_at (p, name, else_, sizeof name);
       const struct fact *f;
 
       if (len == 0)
@@ -150,6 +159,8 @@ template_fill_ (const char *text, struct fact_set *set,
           fact_value_ (f, &out);
           cond_found_add_ (found, f);
         }
+      else
+        buf_puts (&out, else_);
       p += len ? len : 1;
     }
   snprintf (dst, n, "%s", buf_str (&out));

@@ -609,6 +609,11 @@ tell_memory (const struct telling *t)
 
   if (num_of (row, "total_pages") > 0 && json_get (row, "free_pages"))
     tell_real (t, "mem.available", available (row));
+  if (num_of (row, "total_pages") > 0 && json_get (row, "active_file"))
+    tell_real (t, "mem.file_cache",
+               (double) (num_of (row, "active_file")
+                         + num_of (row, "inactive_file"))
+                   / (double) num_of (row, "total_pages"));
   if (!json_get (row, "oom_kills"))
     return;
   tell_int (t, "mem.oom_kills", num_of (row, "oom_kills"));

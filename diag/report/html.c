@@ -279,8 +279,12 @@ html_value (struct page *p, const char *name, const char *value)
       html_text (p, value);
       if (number && k->unit[0])
         html (p, " ");
+      /* "1 task", and "1 s". */
       if (number)
-        html_text (p, k->unit);
+        html_bytes (p, k->unit,
+                    strlen (k->unit)
+                        - (strcmp (value, "1") == 0
+                           && strcmp (k->unit, "tasks") == 0));
     }
 }
 

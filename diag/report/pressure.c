@@ -185,8 +185,11 @@ report_moved (struct page *p)
   if (m.n)
     {
       html (p, "</tbody></table></div>");
-      html_printf (p, "<p>%u tasks ran; %u were blocked and did not.</p>",
-                   m.tasks, m.stuck);
+      html_printf (p, "<p>%u task%s ran", m.tasks, m.tasks == 1 ? "" : "s");
+      if (m.stuck)
+        html_printf (p, "; %u %s blocked and did not", m.stuck,
+                     m.stuck == 1 ? "was" : "were");
+      html (p, ".</p>");
     }
   return m.n > 0;
 }

@@ -23,7 +23,10 @@ bar (struct page *p, struct json_object *c, int64_t all)
                "<svg width=\"100%%\" height=\"12\" aria-hidden=\"true\">"
                "<rect class=\"%s\" x=\"%.2f%%\" width=\"%.2f%%\" y=\"1\" "
                "height=\"10\" rx=\"3\"/></svg>",
-               json_get_bool (c, "ok", false) ? "got" : "notgot",
+               json_get_bool (c, "ok", false)
+                       || json_get_bool (c, "none", false)
+                   ? "got"
+                   : "notgot",
                100.0 * (double) at / (double) all,
                took * 100 < all ? 1.0 : 100.0 * (double) took / (double) all);
 }
@@ -42,6 +45,8 @@ one_collector (struct page *p, struct json_object *c, int64_t all)
   html (p, "</td><td>");
   if (json_get_bool (c, "ok", false))
     html (p, "&#10003; got");
+  else if (json_get_bool (c, "none", false))
+    html_in (p, "small", NULL, failure);
   else
     html_in (p, "span", "fail", failure[0] ? failure : "failed");
   html (p, "</td></tr>");
@@ -190,8 +195,9 @@ report_work (struct page *p)
   impact (p);
   if (array_len (gaps) + array_len (missing))
     {
-      html (p, "<h3>Not there, and why</h3><div class=\"wide\"><table>"
-               "<thead><tr><th>who</th><th>what</th><th>why</th></tr></thead>"
+      html (p, "<h3>Not there, and why</h3><div class=\"wide\">"
+               "<table class=\"gaps\"><thead><tr><th>who</th><th>what</th>"
+               "<th>why</th></tr></thead>"
                "<tbody>");
       gap_rows (p, gaps);
       gap_rows (p, missing);

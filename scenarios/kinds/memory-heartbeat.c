@@ -36,7 +36,6 @@ static const struct own defaults = {
   .vcpus = true,
   .ticks = true,
   .scheduler = true,
-  .stands_ms = 30 * 1000,
   .load = -1,
   .blocked = -1,
   .for_ms = 5 * 60 * 1000,
@@ -53,7 +52,7 @@ static const struct json_field fields[] = {
             "is a failure; true" },
   { .name = "stands", .kind = JSON_DURATION,
     .offset = offsetof (struct own, stands_ms), .max = MOST_MS,
-    .help = "for how long any of these must be dead; 30s" },
+    .help = "for how long any of these must be dead; 0s" },
   { .name = "load", .kind = JSON_DOUBLE, .offset = offsetof (struct own, load),
     .min = 0, .max = 1000000,
     .help = "the load of its last minute that it may not be above" },
@@ -97,6 +96,7 @@ struct beating
 {
   char state[RUNGS][16]; /* "" = nothing was told */
   uint64_t since_ms[RUNGS];
+  uint64_t panicked_ms; /* since when, 0 = it has not */
   struct limit load, blocked;
   char why[FACT_TEXT_MAX];
   bool none; /* there is no heartbeat, and why */
@@ -153,6 +153,13 @@ on_fact (void *state, const struct scenario *s, const struct fact *fact,
   for (unsigned i = 0; i < RUNGS; i++)
     if (strcmp (fact->name, rungs[i].fact) == 0)
       hear_rung (h, i, fact, at);
+  if (strcmp (fact->name, "guest.panicked") == 0 && fact->type == FACT_BOOL)
+    {
+      if (!fact->b)
+        h->panicked_ms = 0;
+      else if (!h->panicked_ms)
+        h->panicked_ms = at;
+    }
   if (strcmp (fact->name, "guest.load1") == 0 && fact->type == FACT_REAL)
     hear_limit (&h->load, fact->d, own->load, at);
   if (strcmp (fact->name, "guest.blocked") == 0 && fact->type == FACT_INT)
@@ -278,6 +285,12 @@ on_due (void *state, const struct scenario *s, uint64_t now_ms,
     return;
   if (h->load.known)
     ret->value = h->load.value;
+  if (h->panicked_ms && own->scheduler)
+    {
+      report_set (ret, OUTCOME_FAILED, "panicked", "%s",
+                  why_of (h, why, sizeof why));
+      return;
+    }
   if (is_dead (h, own, now_ms, ret) || is_too_much (h, own, now_ms, ret))
     return;
   for (unsigned i = 0; i < RUNGS; i++)
@@ -291,9 +304,24 @@ on_due (void *state, const struct scenario *s, uint64_t now_ms,
               why_of (h, why, sizeof why));
 }
 
+static uint64_t
+on_soon (void *state, const struct scenario *s)
+{
+  const struct beating *h = state;
+  const struct own *own = s->own;
+  const bool wanted[RUNGS] = { own->vcpus, own->ticks, own->scheduler };
+  uint64_t ret = own->scheduler ? h->panicked_ms : 0;
+
+  for (unsigned i = 0; i < RUNGS; i++)
+    if (wanted[i] && is (h, i, "dead")
+        && (!ret || h->since_ms[i] + own->stands_ms < ret))
+      ret = h->since_ms[i] + own->stands_ms;
+  return ret;
+}
+
 static const char *const facts[]
-    = { "guest.vcpus", "guest.ticks", "guest.scheduler",
-        "guest.beat",  "guest.load1", "guest.blocked", NULL };
+    = { "guest.vcpus", "guest.ticks",    "guest.scheduler", "guest.beat",
+        "guest.load1", "guest.panicked", "guest.blocked",   NULL };
 
 static const struct scenario_watch watch = {
   .facts = facts,
@@ -301,6 +329,7 @@ static const struct scenario_watch watch = {
   .state_free = free,
   .fact = on_fact,
   .due = on_due,
+  .soon = on_soon,
 };
 
 static const char *const uses[] = { "memory", NULL };

@@ -173,14 +173,14 @@ archive_manifest_of (const char *libexec, const char *file,
                      struct json_doc **ret, struct error *ret_damage,
                      struct error *err)
 {
-  CLEANUP_BUF struct buf text = BUF_INIT (ARCHIVE_MANIFEST_MAX);
+  CLEANUP_BUF struct buf text = BUF_INIT (BUNDLE_MAX_MANIFEST);
   struct error damage = ERROR_INIT;
   int r = archive_read (libexec, file, "bundle-cat", "manifest.json", keep_data,
                         &text, NULL, &damage);
 
   if (text.cut)
     return error_set (err, E2BIG, "%s: its manifest has more than %u MiB",
-                      file, ARCHIVE_MANIFEST_MAX >> 20);
+                      file, BUNDLE_MAX_MANIFEST >> 20);
   if (r < 0 && r != -EBADMSG)
     {
       *err = damage;
@@ -188,7 +188,7 @@ archive_manifest_of (const char *libexec, const char *file,
     }
   /* It is the first: what is torn further on has it whole. */
   if (json_parse (buf_str (&text), text.len, JSON_WIRE, "manifest.json",
-                  ARCHIVE_MANIFEST_MAX, ret, err)
+                  BUNDLE_MAX_MANIFEST, ret, err)
       < 0)
     return r == 0 ? error_wrap (err, "%s", file)
                   : error_set (err, EBADMSG,

@@ -38,7 +38,6 @@ int archive_read (const char *libexec, const char *file, const char *task,
                   const struct archive_far *far, struct error *err);
 
 /* A bundle's manifest, read. */
-#define ARCHIVE_MANIFEST_MAX BUNDLE_MAX_MANIFEST
 int archive_manifest (const char *libexec, const char *file,
                       struct json_doc **ret, struct error *err);
 /* Also of a bundle that is damaged behind it, as *ret_damage tells then (code

@@ -87,6 +87,7 @@ folder_page (const char *libexec, int folder, int page, const char *damage,
   CLEANUP_FRAME struct frame f = { 0 };
   uint64_t deadline = clock_ms () + PAGE_MS;
   struct helper h = HELPER_INIT;
+  int64_t code;
   const char *why;
   int r = helper_start (&(struct helper_spec){ .libexec = libexec,
                                                .program = "hangdog-report",
@@ -104,7 +105,8 @@ folder_page (const char *libexec, int folder, int page, const char *damage,
   if (r == 0 && !json_get_bool (f.head, "ok", false))
     {
       why = json_get_str (f.head, "why");
-      r = error_set (err, EBADMSG, "%s",
+      code = json_get_int (f.head, "errno", EBADMSG);
+      r = error_set (err, code > 0 && code < 4096 ? (int) code : EBADMSG, "%s",
                      why ? why : "hangdog-report did not say why");
     }
   helper_end (&h);

@@ -207,12 +207,12 @@ load (int dirfd, struct json_doc **ret, struct error *err)
 {
   CLEANUP_FREE char *text = NULL;
   size_t len;
-  int r = store_get_file (dirfd, "manifest.json", ARCHIVE_MANIFEST_MAX, &text,
+  int r = store_get_file (dirfd, "manifest.json", BUNDLE_MAX_MANIFEST, &text,
                           &len, err);
 
   return r < 0 ? error_wrap (err, "manifest.json")
                : json_parse (text, len, JSON_WIRE, "manifest.json",
-                             ARCHIVE_MANIFEST_MAX, ret, err);
+                             BUNDLE_MAX_MANIFEST, ret, err);
 }
 
 /* The host says its name there, and text need not. */
@@ -300,7 +300,7 @@ make_page (struct redaction *s, struct json_object *was,
   struct error why = ERROR_INIT;
   CLEANUP_JSON struct json_object *all = json_object_new_object ();
   CLEANUP_CLOSE int page = archive_create (s->out.fd, "index.html", err);
-  CLEANUP_BUF struct buf text = BUF_INIT (ARCHIVE_MANIFEST_MAX);
+  CLEANUP_BUF struct buf text = BUF_INIT (BUNDLE_MAX_MANIFEST);
   int r;
 
   if (page < 0)
@@ -336,7 +336,7 @@ pack (struct redaction *s, struct json_object *head, int dir, const char *name,
   struct helper h = HELPER_INIT;
   CLEANUP_JSON struct json_object *said = NULL;
   struct json_object *question = redaction_question ("pack");
-  CLEANUP_BUF struct buf text = BUF_INIT (ARCHIVE_MANIFEST_MAX);
+  CLEANUP_BUF struct buf text = BUF_INIT (BUNDLE_MAX_MANIFEST);
   const char *digest;
   int r = helper_start (&(struct helper_spec){
                             .libexec = s->spec.libexec,

@@ -15,6 +15,8 @@
 #include <string.h>
 
 #define TICK_MS 250u
+/* Who seems dead is read so often until it is told. */
+#define CLOSER_MS 500u
 /* A kernel comes up meanwhile; and a host that starts has other work first. */
 #define FIRST_MS 10000u
 #define REBOOT_MS 20000u
@@ -31,6 +33,10 @@
 #define SURE_MS 60000u
 /* What seems dead, and could not be looked at: again. */
 #define DOUBT_MS 30000u
+/* It had so much of the host's processors and did nothing with it; or it did
+ * not want any for so long. */
+#define RAN_NS 1500000000u
+#define WANTED_NONE_MS 3000u
 /* Whose memory does not come back is left alone for so long. */
 #define STUCK_MS (10u * 60 * 1000)
 
@@ -57,6 +63,18 @@ tell_text (struct eyes *e, const struct eye *eye, const char *name,
   struct fact fact;
 
   fact_text (&fact, &eye->guest->inc, name, "memory", text, strlen (text));
+  fact_publish (e->env.bus, &fact);
+}
+
+/* Text tells why; who listens must not read text. */
+static void
+tell_panic (struct eyes *e, const struct eye *eye, const struct beat *b,
+            const struct beat_verdict *v)
+{
+  struct fact fact;
+
+  fact_bool (&fact, &eye->guest->inc, "guest.panicked", "memory",
+             b->panic_cpu >= 0 && v->scheduler.state == BEAT_DEAD);
   fact_publish (e->env.bus, &fact);
 }
 
@@ -105,6 +123,7 @@ tell (struct eyes *e, struct eye *eye, const struct beat *b,
   if (!any)
     return;
   tell_text (e, eye, "guest.beat", eye_worst_ (v)->why);
+  tell_panic (e, eye, b, v);
   tell_numbers (e, eye, b);
   eye->told_ms = now;
 }
@@ -148,7 +167,7 @@ wait_for (struct eyes *e, struct eye *eye, uint64_t ms)
     untell (e, eye);
   eye_forget_ (eye);
   eye->doubt = false;
-  eye->confirmed_ms = 0;
+  eye->confirmed_ms = eye->since_ms = 0;
   eye->table = 0;
   eye->found_ms = 0;
   eye->sure = false;
@@ -322,31 +341,62 @@ begin_find (struct eyes *e, struct eye *eye)
 
 /* ---- beats ---- */
 
-/* It was looked for while it stood still, and has not moved since then. */
+/* Files of /proc that wait for nobody: on the loop. */
 static bool
-is_confirmed (const struct eye *eye, const struct beat *b)
+had_its_chance (const struct eyes *e, const struct eye *eye)
 {
-  return eye->confirmed_ms
-         && b->at_ms >= eye->confirmed_ms + BEAT_STOPPED_MS;
+  uint64_t ms = loop_now (e->env.loop) - eye->since_ms;
+  struct thread_time now;
+
+  /* Where that can't be read it is taken for granted. */
+  if (!monitor_process_time (eye->guest->inc.pid, &now)
+      || now.run < eye->had.run || now.wait < eye->had.wait)
+    return true;
+  return now.run - eye->had.run >= RAN_NS
+         || (ms >= WANTED_NONE_MS
+             && now.wait - eye->had.wait < ms * 1000000 / 4);
+}
+
+/* It was looked for while it stood still, has not moved since then, and could
+ * have.  Who panicked says so itself. */
+static bool
+is_confirmed (const struct eyes *e, const struct eye *eye,
+              const struct beat *b)
+{
+  return eye->confirmed_ms && b->at_ms >= eye->confirmed_ms + BEAT_APART_MS
+         && (b->panic_cpu >= 0 || had_its_chance (e, eye));
 }
 
 static void
 doubt (struct eyes *e, struct eye *eye, const struct beat *b,
        struct beat_verdict *v)
 {
-  if (!eye_dead_ (v))
+  uint64_t now = loop_now (e->env.loop);
+  bool dead = eye_dead_ (v), stands = dead || eye_stands_ (v);
+
+  if (!stands)
+    eye->since_ms = 0;
+  else if (!eye->since_ms)
+    {
+      eye->since_ms = now;
+      eye->had = (struct thread_time){ 0, 0 };
+      (void) monitor_process_time (eye->guest->inc.pid, &eye->had);
+    }
+  if (!dead)
     {
       eye->doubt = false;
       eye->confirmed_ms = 0;
-      return;
     }
-  if (!eye->confirmed_ms && !eye->doubt)
+  else if (!eye->confirmed_ms && !eye->doubt)
     {
       eye->doubt = true;
-      eye->doubt_ms = loop_now (e->env.loop);
+      eye->doubt_ms = now;
     }
-  if (!is_confirmed (eye, b))
-    eye_doubt_ (v);
+  if (!stands || is_confirmed (e, eye, b))
+    return;
+  eye_doubt_ (v);
+  if (eye->due_ms > now + CLOSER_MS)
+    eye->due_ms = now + CLOSER_MS;
 }
 
 static void
@@ -534,7 +584,7 @@ eyes_guest (struct eyes *e, enum guest_change change, const struct guest *was,
     {
       eye_forget_ (eye);
       eye->doubt = false;
-      eye->confirmed_ms = 0;
+      eye->confirmed_ms = eye->since_ms = 0;
     }
 }
 

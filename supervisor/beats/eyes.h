@@ -10,6 +10,7 @@
  *   guest.scheduler  text
  *   guest.beat       text  why, of the worst of them; or why there is no
  *                          heartbeat ("none: ...")
+ *   guest.panicked   bool
  *   guest.load1      real
  *   guest.blocked    int   tasks that wait in D
  *

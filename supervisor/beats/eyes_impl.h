@@ -10,6 +10,7 @@
 #include "supervisor/beats/eyes.h"
 
 #include "base/error.h"
+#include "transports/monitor/look.h"
 #include "transports/transport.h"
 
 struct job;
@@ -41,6 +42,10 @@ struct eye
   bool doubt;
   uint64_t doubt_ms;     /* when that is tried next */
   uint64_t confirmed_ms; /* the last beat before it was done, 0 = not yet */
+  /* What its process had of the host's processors when it was first doubted:
+   * who is not run does not move, and is not dead. */
+  uint64_t since_ms;
+  struct thread_time had;
   struct beat *kept[KEPT]; /* BEAT_FLAT() of each, the oldest first */
   unsigned nkept;
   bool judged;
@@ -75,6 +80,8 @@ void eye_judge_ (const struct eye *eye, const struct beat *b,
                  struct beat_verdict *v);
 const struct beat_facet *eye_worst_ (const struct beat_verdict *v);
 bool eye_dead_ (const struct beat_verdict *v);
+/* Not yet: nothing moved, and somebody there has something to do. */
+bool eye_stands_ (const struct beat_verdict *v);
 /* What may be told before it was looked for once more. */
 void eye_doubt_ (struct beat_verdict *v);
 

@@ -105,6 +105,12 @@ eye_dead_ (const struct beat_verdict *v)
          || v->scheduler.state == BEAT_DEAD;
 }
 
+bool
+eye_stands_ (const struct beat_verdict *v)
+{
+  return v->vcpu.state == BEAT_UNKNOWN && v->scheduler.state == BEAT_SLOW;
+}
+
 void
 eye_doubt_ (struct beat_verdict *v)
 {

@@ -139,6 +139,8 @@ sum_is (struct look *l, int fd, uint64_t size, const char *sum)
   uint64_t done = 0;
   ssize_t n = piece ? 1 : -1;
 
+  /* How fast it goes is said of this file. */
+  l->progress.begun = clock_ms ();
   digest_init (&d);
   while (done < size && n > 0)
     {

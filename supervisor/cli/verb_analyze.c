@@ -116,7 +116,7 @@ folder_manifest (const char *folder, struct json_doc **ret, struct error *err)
 
   if (asprintf (&path, "%s/manifest.json", folder) < 0)
     return error_set (err, ENOMEM, "no memory for a name");
-  return json_load (path, JSON_WIRE, ARCHIVE_MANIFEST_MAX, ret, err);
+  return json_load (path, JSON_WIRE, BUNDLE_MAX_MANIFEST, ret, err);
 }
 
 int

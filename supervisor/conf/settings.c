@@ -268,7 +268,7 @@ set_defaults (struct config *c, struct error *err)
     .max_threads = 64,
     .max_diagnoses = 2,
   };
-  c->heartbeat_ms = 10 * 1000;
+  c->heartbeat_ms = 1000;
   c->repeat_ms = 6 * 3600 * 1000;
   c->default_scenario = true;
   c->notify.timeout_ms = CONFIG_NOTIFY_MS;

@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/job.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/text.h"
 #include "config.h"
@@ -612,6 +613,7 @@ op_dump (struct answer *a, struct frame *f)
               (unsigned long long) fact_bus_dropped (d->bus));
   buf_printf (&out, "log pipe: dropped %llu bytes\n",
               (unsigned long long) writer_link_log_dropped (d->writer));
+  buf_printf (&out, "own log: %zu bytes kept\n", log_kept_bytes ());
   writer_state_dump (&d->writer_state, &out, clock_ms ());
   buf_printf (&out, "clients: %u\n", control_clients (d->control));
   control_probes_dump (d, &out);

@@ -57,6 +57,7 @@
 #define JOBS_WAIT_MS 1500
 #define FACTS_QUEUED 4096
 #define FACTS_PER_GUEST 128
+#define LOG_KEPT (64u << 10) /* bytes of its last lines, for bundles */
 
 /* ---- joining the rooms ---- */
 
@@ -621,6 +622,7 @@ daemon_main (int argc, char **argv)
   log_open ("daemon",
             getenv ("HANGDOG_DEBUG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
             !isatty (STDERR_FILENO));
+  log_keep (LOG_KEPT);
   d->drain_only = argc > 1 && strcmp (argv[1], "--drain-only") == 0;
   r = daemon_run (d, &err);
   if (r < 0)

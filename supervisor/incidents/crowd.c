@@ -37,65 +37,18 @@ struct gathered
 };
 
 static void
-add (struct gathered *to, enum crowd_kind kind, const char *scheme,
-     const char *name, size_t len)
+add (struct gathered *to, enum crowd_kind kind, const char *name, size_t len)
 {
   struct crowd_resource *r = &to->list[to->n];
 
   if (to->n == CROWD_MAX_RESOURCES || len == 0)
     return;
   r->kind = kind;
-  snprintf (r->name, sizeof (r->name), "%s%s%.*s", scheme, *scheme ? " " : "",
-            (int) len, name);
+  snprintf (r->name, sizeof (r->name), "%.*s", (int) len, name);
   for (unsigned i = 0; i < to->n; i++)
     if (same (&to->list[i], r))
       return;
   to->n++;
-}
-
-/* "nbd+unix:///EXPORT?socket=PATH": the socket is who serves. */
-static bool
-add_socket (struct gathered *to, const char *scheme, const char *rest)
-{
-  const char *socket = strstr (rest, "socket=");
-
-  if (!socket)
-    return false;
-  socket += strlen ("socket=");
-  add (to, CROWD_SERVER, scheme, socket, strcspn (socket, "&"));
-  return true;
-}
-
-/* "nbd://HOST:PORT/EXPORT", and QEMU's older "nbd:HOST:PORT:exportname=E" and
- * "nbd:unix:PATH:exportname=E".  False: it is none of them. */
-static bool
-add_server (struct gathered *to, const char *path)
-{
-  size_t scheme = strspn (path, "abcdefghijklmnopqrstuvwxyz0123456789");
-  size_t whole = strcspn (path, ":");
-  const char *rest = path + whole, *end;
-  char name[16];
-
-  /* "json:{...}" may name more than one. */
-  if (!*rest || whole == 0 || scheme == 0 || strncmp (path, "json:", 5) == 0)
-    return false;
-  snprintf (name, sizeof (name), "%.*s", (int) scheme, path);
-  if (strncmp (rest, "://", 3) == 0)
-    {
-      rest += 3;
-      if (!add_socket (to, name, rest))
-        add (to, CROWD_SERVER, name, rest, strcspn (rest, "/?"));
-      return true;
-    }
-  if (strcmp (name, "nbd") != 0)
-    return false;
-  rest++;
-  if (strncmp (rest, "unix:", 5) == 0)
-    rest += 5;
-  end = strstr (rest, ":exportname=");
-  add (to, CROWD_SERVER, name, rest,
-       end ? (size_t) (end - rest) : strlen (rest));
-  return true;
 }
 
 /* Devices lie together in /dev for no reason but that they are devices; those
@@ -115,16 +68,14 @@ static void
 add_disk (struct gathered *to, const struct guest_disk *disk)
 {
   const char *path = disk->path, *slash = strrchr (path, '/');
+  char server[sizeof (to->list->name)];
 
-  if (path[0] != '/')
-    {
-      if (!add_server (to, path))
-        add (to, CROWD_DISK, "", path, strlen (path));
-      return;
-    }
-  add (to, CROWD_DISK, "", path, strlen (path));
-  if (!is_of_all (path, (size_t) (slash - path)))
-    add (to, CROWD_FOLDER, "", path, (size_t) (slash - path));
+  if (path[0] != '/' && guest_disk_server (path, server, sizeof (server)))
+    add (to, CROWD_SERVER, server, strlen (server));
+  else
+    add (to, CROWD_DISK, path, strlen (path));
+  if (path[0] == '/' && !is_of_all (path, (size_t) (slash - path)))
+    add (to, CROWD_FOLDER, path, (size_t) (slash - path));
 }
 
 unsigned
@@ -136,10 +87,9 @@ crowd_resources (const struct guest *g,
   for (unsigned i = 0; i < g->ndisks; i++)
     add_disk (&to, &g->disks[i]);
   for (unsigned i = 0; i < g->nnics; i++)
-    add (&to, CROWD_BRIDGE, "", g->nics[i].bridge,
-         strlen (g->nics[i].bridge));
+    add (&to, CROWD_BRIDGE, g->nics[i].bridge, strlen (g->nics[i].bridge));
   if (strcmp (g->source, "libvirt") == 0)
-    add (&to, CROWD_SOURCE, "", g->host, strlen (g->host));
+    add (&to, CROWD_SOURCE, g->host, strlen (g->host));
   return to.n;
 }
 

@@ -100,7 +100,7 @@ visit_new (const struct leg *leg)
 /* ---- the end of a leg, on the loop ---- */
 
 static void
-say_end (struct leg *leg, const char *failure)
+say_end (struct leg *leg, const char *failure, bool none)
 {
   uint64_t now = loop_now (leg->dg->env.loop);
   struct json_object *o = json_object_new_object ();
@@ -126,6 +126,8 @@ say_end (struct leg *leg, const char *failure)
     json_add_bool (o, "timeout", true);
   if (failure)
     json_add_text (o, "failure", failure, strlen (failure));
+  if (failure && none)
+    json_add_bool (o, "none", true);
   leg->said = o;
 }
 
@@ -179,7 +181,7 @@ static void
 end_leg (struct leg *leg, const char *lacks, const char *failure, bool none)
 {
   leg->state = LEG_ENDED;
-  say_end (leg, failure);
+  say_end (leg, failure, none);
   if (failure)
     add_gap (leg, lacks, failure);
   if (failure && !none)

@@ -32,12 +32,6 @@
 #define KEY_PRESSED "pressure"
 
 static bool
-is_child (const struct active *a, const struct active *host)
-{
-  return strcmp (a->inc.parent, host->inc.id) == 0;
-}
-
-static bool
 is_pressed (const struct incident *inc)
 {
   return incident_is_by (inc, BY_HOST, CODE_PRESSED);
@@ -59,7 +53,7 @@ count_children (const struct active *host, bool standing)
   unsigned n = 0;
 
   for (const struct active *a = host->all->first; a; a = a->next)
-    n += is_child (a, host) && (!standing || a->stand != STAND_NOT);
+    n += incident_is_child (a, host) && (!standing || a->stand != STAND_NOT);
   return n;
 }
 
@@ -258,70 +252,6 @@ incidents_childless (struct incidents *in)
 
 /* ---- judging ---- */
 
-/* What a guest shows whose disk, or whose bridge, is not served. */
-static bool
-fits (const char *key, const char *class_)
-{
-  static const char *const storage[]
-      = { "storage-stalled", "io-error", "filesystem-error", "vmm-stuck" };
-  size_t len = strcspn (key, " ");
-
-  if (strncmp (key, "bridge", len) == 0)
-    return strcmp (class_, "network-lost") == 0;
-  if (strncmp (key, "source", len) == 0)
-    return false;
-  for (size_t i = 0; i < sizeof storage / sizeof storage[0]; i++)
-    if (strcmp (storage[i], class_) == 0)
-      return true;
-  return false;
-}
-
-/* It says something of the guest. */
-static bool
-is_class (const char *class_)
-{
-  return class_[0] && strcmp (class_, "unknown") != 0
-         && strcmp (class_, "none") != 0;
-}
-
-static unsigned
-count_class (const struct active *host, const char *class_)
-{
-  unsigned n = 0;
-
-  for (const struct active *a = host->all->first; a; a = a->next)
-    n += is_child (a, host) && strcmp (a->inc.verdict.class_, class_) == 0;
-  return n;
-}
-
-/* What most of them have; one that fits what they have in common before one
- * that does not. */
-static const char *
-best_class (const struct active *host, unsigned *ret_n)
-{
-  const char *best = "unknown";
-  bool best_fits = false;
-
-  *ret_n = 0;
-  for (const struct active *a = host->all->first; a; a = a->next)
-    {
-      const char *class_ = a->inc.verdict.class_;
-      unsigned n;
-      bool f;
-
-      if (!is_child (a, host) || !is_class (class_))
-        continue;
-      n = count_class (host, class_);
-      f = fits (host->inc.key, class_);
-      if (f == best_fits ? n <= *ret_n : best_fits)
-        continue;
-      best = class_;
-      best_fits = f;
-      *ret_n = n;
-    }
-  return best;
-}
-
 /* A document has its bound, and so have they; the rest is counted. */
 #define CHILDREN_TOLD 48
 #define GUEST_TOLD 100
@@ -336,7 +266,7 @@ incident_children_json (const struct active *host)
     return NULL;
   list = json_object_new_array ();
   for (const struct active *a = host->all->first; a; a = a->next)
-    if (is_child (a, host) && told++ < CHILDREN_TOLD)
+    if (incident_is_child (a, host) && told++ < CHILDREN_TOLD)
       {
         struct json_object *o = json_object_new_object ();
 
@@ -352,34 +282,11 @@ incident_children_json (const struct active *host)
 }
 
 static void
-say_verdict (struct active *host)
-{
-  struct verdict *v = &host->inc.verdict;
-  unsigned all = count_children (host, false), n;
-  const char *class_ = best_class (host, &n), *name;
-
-  name = strchr (host->inc.key, ' ');
-  snprintf (v->class_, sizeof (v->class_), "%s", class_);
-  /* Two that were looked at apart from each other are two vantage points. */
-  snprintf (v->confidence, sizeof (v->confidence), "%s",
-            !fits (host->inc.key, class_) ? "low"
-            : n >= 2                      ? "high"
-                                          : "medium");
-  snprintf (v->culprit, sizeof (v->culprit), "%.150s", host->inc.key);
-  snprintf (v->sentence, sizeof (v->sentence), "%.190s; of %u that were looked "
-            "at, %u are %s.", host->inc.reason, all, n, class_);
-  snprintf (v->next, sizeof (v->next),
-            "Look at %.150s on this host; the incidents of the guests have "
-            "what each of them shows.",
-            name ? name + 1 : host->inc.key);
-}
-
-static void
 judge (struct active *host)
 {
   struct json_object *head = json_object_new_object ();
 
-  say_verdict (host);
+  incident_say_crowd (host, head);
   json_object_object_add (head, "children", incident_children_json (host));
   incident_conclude (host, head);
 }
@@ -390,27 +297,21 @@ static void
 judge_again (struct active *host)
 {
   host->grew = false;
-  say_verdict (host);
+  incident_say_crowd (host, NULL);
   incident_moment (host, MOMENT_JUDGED, host->inc.verdict.class_);
   log_warn ("incident %s of this host: %s", host->inc.id,
             host->inc.verdict.sentence);
   incident_put (host);
 }
 
+/* No guest is looked at for it: what the host itself shows is. */
 static void
 judge_pressed (struct active *host)
 {
-  struct verdict *v = &host->inc.verdict;
+  struct json_object *head = json_object_new_object ();
 
-  snprintf (v->class_, sizeof (v->class_), "host-starved");
-  /* The kernel says so, and so do guests that were well. */
-  snprintf (v->confidence, sizeof (v->confidence), "high");
-  snprintf (v->culprit, sizeof (v->culprit), "this host");
-  snprintf (v->sentence, sizeof (v->sentence), "%.200s.", host->inc.reason);
-  snprintf (v->next, sizeof (v->next),
-            "Give the host what it lacks, or have it do less; the guests are "
-            "not called hung for it.");
-  incident_conclude (host, json_object_new_object ());
+  incident_say_pressed (host, head);
+  incident_conclude (host, head);
 }
 
 static bool
@@ -423,7 +324,7 @@ is_ready (const struct active *host)
       && loop_now (host->all->env.loop) < host->joined_ms + SETTLE_MS)
     return false;
   for (const struct active *a = host->all->first; a; a = a->next)
-    if (is_child (a, host) && a->life < LIFE_PACKING)
+    if (incident_is_child (a, host) && a->life < LIFE_PACKING)
       return false;
   return true;
 }
@@ -455,7 +356,7 @@ incidents_concerns (struct incidents *in, const struct incident *inc,
   if (strcmp (inc->inc.uuid, uuid) == 0)
     return true;
   for (const struct active *a = in->first; a && host; a = a->next)
-    if (is_child (a, host) && strcmp (a->inc.inc.uuid, uuid) == 0)
+    if (incident_is_child (a, host) && strcmp (a->inc.inc.uuid, uuid) == 0)
       return true;
   return false;
 }

@@ -11,6 +11,7 @@
  *   incidents_watch.c    those who watch one, and who call it off
  *   incidents_restart.c  those of a daemon before this one
  *   incidents_host.c     of several guests together: the host's own
+ *   incidents_host_verdict.c  and what is said of it, by what evidence
  *   incidents_repeat.c   those that say nothing new
  *   incidents_timeline.c what happened, for the bundle
  *   incidents_acts.c     what is done to guests and has to be undone
@@ -267,6 +268,16 @@ unsigned incident_children (const struct active *a);
 /* Of the host's own, for documents: an array of {"incident","guest","class"};
  * NULL: it is a guest's. */
 struct json_object *incident_children_json (const struct active *host);
+
+/* ---- what is said of these: incidents_host_verdict.c ---- */
+
+/* a's incident is one of those that host's is of. */
+bool incident_is_child (const struct active *a, const struct active *host);
+/* The verdict on guests that failed together, by what theirs came to; on a host
+ * that is short, by what it shows now.  Facts go into head, which may be NULL.
+ */
+void incident_say_crowd (struct active *host, struct json_object *head);
+void incident_say_pressed (struct active *host, struct json_object *head);
 
 /* ---- what begins and ends them: incidents_trouble.c ---- */
 

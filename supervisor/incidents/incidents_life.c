@@ -350,6 +350,7 @@ incidents_life_new (struct incidents *in, struct error *err)
 /* Of evidence, in all.  The writer's end keeps somewhat more: incidents and
  * bundles have a place of their own. */
 #define EVIDENCE_AWAY (16u << 20)
+#define LOG_BEFORE_MS (5 * 60 * 1000)
 
 static void
 on_file_stored (const struct error *err, struct json_object *answer,
@@ -645,6 +646,15 @@ pack (struct active *a, struct json_object *head)
   buf_clear (&text);
   incident_tell_timeline (a, head, &text);
   store_file (a, "timeline.jsonl", 0, buf_str (&text), text.len);
+  buf_clear (&text);
+  /* Of the host's own incident: of all guests. */
+  log_kept (a->inc.key[0] ? NULL : a->inc.inc.uuid,
+            a->inc.opened_wall_ms > LOG_BEFORE_MS
+                ? a->inc.opened_wall_ms - LOG_BEFORE_MS
+                : 0,
+            &text);
+  if (text.len)
+    store_file (a, "logs/hangdog.jsonl", 0, buf_str (&text), text.len);
   incident_put (a);
   a->inc.children = incident_children_json (a);
   json_object_object_add (head, "incident", incident_to_json (&a->inc));

@@ -278,12 +278,22 @@ rated (const struct scenario *s)
   return by[s->severity];
 }
 
+static bool
+has_flag (const struct binding_info *info, unsigned flag)
+{
+  const struct outcome_code *code
+      = info->last ? outcome_code_find (info->last->code) : NULL;
+
+  return code && code->flags & flag;
+}
+
 static void
-failed (struct incidents *in, const struct binding_info *info, bool mute)
+failed (struct incidents *in, const struct binding_info *info,
+        enum stand how, bool mute)
 {
   const char *playbook = info->scenario->playbook;
   struct trouble t = { .guest = info->guest,
-                       .how = mute ? STAND_SUSPECTED : STAND_FIRM,
+                       .how = how,
                        .mute = mute,
                        .cause = { info->scenario->name, "", "" },
                        .severity = rated (info->scenario),
@@ -318,7 +328,7 @@ static void
 failed_meanwhile (const struct binding_info *info, void *arg)
 {
   if (info->health == HEALTH_FAILED)
-    failed (arg, info, false);
+    failed (arg, info, STAND_FIRM, false);
 }
 
 static void
@@ -381,12 +391,14 @@ incidents_outcome (const struct binding_info *info, enum health_change change,
       /* It does not come back any more: that is another trouble, which nobody
        * has looked at. */
       incident_ended (a, INCIDENT_REPLACED);
-      failed (in, info, false);
+      failed (in, info, STAND_FIRM, false);
     }
   else if (change == HEALTH_BECAME_FAILED)
-    failed (in, info, false);
+    failed (in, info, STAND_FIRM, false);
   else if (change == HEALTH_BECAME_MUTE)
-    failed (in, info, true);
+    failed (in, info, STAND_SUSPECTED, true);
+  else if (change == HEALTH_BECAME_SUSPECT && has_flag (info, CODE_LOOK))
+    failed (in, info, STAND_SUSPECTED, false);
   else if (info->health == HEALTH_WELL && info->last
            && info->last->outcome == OUTCOME_OK)
     {
@@ -401,7 +413,7 @@ incidents_outcome (const struct binding_info *info, enum health_change change,
   else if (info->health == HEALTH_FAILED && info->last
            && info->last->outcome == OUTCOME_FAILED && incidents_room (in)
            && !a)
-    failed (in, info, false);
+    failed (in, info, STAND_FIRM, false);
 }
 
 /* ---- hypervisor and guest ---- */

@@ -36,7 +36,6 @@
 #define FD_FOLDER (HELPER_CHANNEL + 1)
 #define FD_PAGE (HELPER_CHANNEL + 2)
 #define FD_STACKS (HELPER_CHANNEL + 3) /* with {"stacks": true} */
-#define MANIFEST_MAX BUNDLE_MAX_MANIFEST
 #define DEPTH_MAX 4
 #define FILES_MOST 1024
 #define SAY_MS 2000
@@ -94,8 +93,10 @@ read_file (struct report_source *source, const char *name, size_t max, int end,
   while (left > 0
          && (n = read (fd, piece,
                        left < sizeof (piece) ? left : sizeof (piece)))
-                > 0)
+                != 0)
     {
+      if (n < 0)
+        return -errno;
       buf_append (out, piece, (size_t) n);
       left -= (size_t) n;
     }
@@ -180,7 +181,7 @@ static int
 page (const struct frame *f, struct error *err)
 {
   CLEANUP_BUF struct buf out = BUF_INIT (REPORT_MAX);
-  CLEANUP_BUF struct buf text = BUF_INIT (MANIFEST_MAX);
+  CLEANUP_BUF struct buf text = BUF_INIT (BUNDLE_MAX_MANIFEST);
   CLEANUP_BUF struct buf stacks = BUF_INIT (2 * FOLDED_MAX);
   bool wanted = json_get_bool (f->head, "stacks", false);
   struct folder folder
@@ -198,12 +199,16 @@ page (const struct frame *f, struct error *err)
     qsort (folder.files, folder.nfiles, sizeof (*folder.files), by_name);
   if (f->body_len)
     buf_append (&text, f->body, f->body_len);
-  else if ((r = read_file (&folder.source, "manifest.json", MANIFEST_MAX, 0,
-                           &text, &size))
+  else if ((r = read_file (&folder.source, "manifest.json",
+                           BUNDLE_MAX_MANIFEST, 0, &text, &size))
            < 0)
-    return error_set (err, -r, "manifest.json can't be read");
+    return error_set (err, -r, "manifest.json can't be read: %s",
+                      strerror (-r));
+  else if (size > BUNDLE_MAX_MANIFEST)
+    return error_set (err, EBADMSG, "its manifest has more than %u MiB",
+                      BUNDLE_MAX_MANIFEST >> 20);
   r = json_parse (buf_str (&text), text.len, JSON_WIRE, "manifest.json",
-                  MANIFEST_MAX, &doc, err);
+                  BUNDLE_MAX_MANIFEST, &doc, err);
   if (r == 0)
     r = report_html (&folder.source, json_root (doc), &out,
                      wanted ? &stacks : NULL, err);
@@ -227,7 +232,11 @@ answer (int rc, const struct error *err)
   json_add_int (head, "re", 1);
   json_add_bool (head, "ok", rc == 0);
   if (rc < 0)
-    json_add_text (head, "why", error_text (err), strlen (error_text (err)));
+    {
+      json_add_text (head, "why", error_text (err), strlen (error_text (err)));
+      /* Who asks is of this host, too. */
+      json_add_int (head, "errno", -rc);
+    }
   return frame_write (HELPER_CHANNEL, head, NULL, 0, NULL, 0,
                       clock_ms () + SAY_MS, NULL);
 }

@@ -39,12 +39,27 @@ lists (const struct scenario *s, const char *prefix)
   return false;
 }
 
+/* It is judged from its timer as always: what is told together is heard
+ * together. */
+static void
+bring_forward (struct binding *bd)
+{
+  uint64_t at = bd->watching->soon (bd->state, bd->scenario);
+
+  if (at > bd->last_ms && at < bd->due_ms && !bd->run
+      && timer_armed (bd->timer))
+    binding_arm_ (bd, at);
+}
+
 static void
 tell (struct binding *bd, const struct fact *fact)
 {
-  if (bd->state && incarnation_equal (&fact->inc, &bd->of->guest->inc))
-    bd->watching->fact (bd->state, bd->scenario, fact,
-                        loop_now (bd->all->env.loop));
+  if (!bd->state || !incarnation_equal (&fact->inc, &bd->of->guest->inc))
+    return;
+  bd->watching->fact (bd->state, bd->scenario, fact,
+                      loop_now (bd->all->env.loop));
+  if (bd->watching->soon)
+    bring_forward (bd);
 }
 
 static void

@@ -134,7 +134,7 @@ static const char builtin[]
     = "{ \"schema\": \"" SCENARIO_SCHEMA "\", \"name\": \"heartbeat\","
       "  \"kind\": \"memory-heartbeat\", \"playbook\": \"quick\","
       "  \"description\": \"built in: of guests that no scenario is for\","
-      "  \"interval\": \"30s\", \"retry-interval\": \"15s\" }";
+      "  \"interval\": \"30s\", \"retry-interval\": \"6s\" }";
 
 struct scenario *
 load_builtin (const struct config *cfg)

@@ -120,6 +120,10 @@ core=$(find "$work/cores" -name '*.core')
 is guest.core "$core"
 part manifest.json | jq -r '.impact[].what' | grep -q "memory to $core" || fail "impact does not tell of it"
 [ "$(stat -c %a "$core")" = 600 ] || fail "others may read it"
+part manifest.json | jq -e --arg p "$core" --arg s "$(sha256sum "$core" | cut -d' ' -f1)" --argjson n "$(stat -c %s "$core")" \
+    '.attachments == [{name: ($p | sub(".*/"; "")), path: $p, bytes: $n, sha256: $s, collector: "core", sensitivity: "secret", send: "never"}]
+    and .impact_level == "monitor" and (.trigger.config_sha256 | length) == 64 and .times.started != null' >/dev/null ||
+    fail "the manifest does not tell of it: $(part manifest.json | jq -c '[.attachments, .impact_level, .trigger, .times]')"
 hd inspect "$core" tasks --json | jq -r 'select(.row == "task") | .comm' | grep -q '^kthreadd$' || fail "it can't be read"
 look core
 [ "$(find "$work/cores" -type f | wc -l)" = 1 ] || fail "the next one does not take its place: $(ls "$work/cores")"

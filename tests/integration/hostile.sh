@@ -70,6 +70,10 @@ hd bundle verify "$bundle" >"$work/out" || { cat "$work/out"; die "its bundle is
 hd bundle cat "$bundle" index.html --raw >"$work/page.html" || die "its bundle has no page"
 grep -q 'What it said' "$work/page.html" || die "its page does not show its console"
 exact "scripts in its page" "$(grep -ci '<script\|onerror=\|javascript:' "$work/page.html")" 0
+# What hangdog said of it itself, and nothing of other guests.
+hd bundle cat "$bundle" logs/hangdog.jsonl --raw >"$work/own.log" || die "its bundle has nothing of hangdog's own log"
+jq -se 'length > 2 and ([.[].guest | select(. != null)] | unique | length == 1)' "$work/own.log" >/dev/null ||
+    die "hangdog's own log in its bundle: $(head -c 600 "$work/own.log")"
 hd report "$bundle" -o "$work/again.html" >"$work/out" || die "its page can't be made again"
 hd bundle extract "$bundle" "$work/unpacked" >"$work/out" || die "its bundle can't be unpacked"
 hd report "$work/unpacked" >"$work/third.html" || die "nor from the folder"

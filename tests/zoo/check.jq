@@ -3,7 +3,7 @@
 # What is wrong with a document of the zoo: a line each, nothing when it is well. docs/zoo.md says what its keys are.
 def of($names; $where): keys[] | . as $k | select($names | index($k) | not) | "\($where): no key \"\($k)\": \($names | join(" "))";
 def regex: . as $p | try (("" | test($p)) | empty) catch "no expression: \($p)";
-. as $d
+def wrong($file; $dir): . as $d
 | if type != "object" then "it is no object" else
   of(["name", "about", "group", "control", "ci", "oops", "kernels", "vantages", "guest", "before", "scenarios", "fault", "within", "ask", "watch", "settle", "says", "want", "never"]; "document"),
   (select(.name != $file) | "its name is not its file's"),
@@ -18,7 +18,7 @@ def regex: . as $p | try (("" | test($p)) | empty) catch "no expression: \($p)";
   (select((.fault | type) != "array") | "fault: no list of steps"),
   ((.before // []) + (.fault // []) | .[] | (keys - ["args", "may_fail"]) as $k
    | select(($k | length) != 1 or (["inside", "script", "host", "wait"] | index($k[0]) | not)) | "fault: a step is one of inside, script, host, wait: \(tojson)"),
-  (.fault // [] | .[] | .script // empty | select(. as $s | $scripts | index($s) | not) | "fault: no examples/faults/\(.).sh"),
+  ((.before // []) + (.fault // []) | .[] | .script // empty | select(. as $s | $scripts | index($s) | not) | "fault: no examples/faults/\(.).sh"),
   (.scenarios // [] | .[] | select((.name // "") == "" or (.kind // "") == "") | "scenarios: one without name or kind"),
   (.want // {} | of(["class", "culprit", "facts", "files", "facets", "host_incident"]; "want")),
   (.never // {} | of(["class", "culprit", "certain"]; "never")),
@@ -27,4 +27,7 @@ def regex: . as $p | try (("" | test($p)) | empty) catch "no expression: \($p)";
   (if .control then (select(.want != null) | "a control wants nothing") else (select((.want.class // [] | length) == 0) | "want.class: what must be said?"), (select(.want.culprit == null) | "want.culprit: who?"),
     (select(.want.host_incident != true and ([.want.facts, .want.files, .want.facets] | map(. // [] | length) | add == 0)) | "want: no fact, file or facet that the bundle must hold"),
     (.want.culprit // "" | select(test("^[.*+^$]*$") or (. as $p | "" | test($p))) | "want.culprit: anybody is") end)
-  end
+  end;
+
+(input_filename | split("/") | .[-2:]) as $path
+| wrong($path[1] | rtrimstr(".json"); $path[0]) | "\($path | join("/")): \(.)"

@@ -139,13 +139,12 @@ zoo_oopsed_after() {
     done
     return 1
 }
-zoo_oops_of_itself() { # DOCUMENT, console on stdin
-    jq -eRs --slurpfile doc "$1" --arg oops "$oops" 'gsub("\r"; "") | split("\n") | . as $lines
-        | (to_entries | map(select(.value | test($oops))) | .[0].key) as $at
-        | if $at == null then false
-          elif ($doc[0].oops // false) == false then true
-          else ($lines[$at:$at + 90] | join("\n")) | if test("RIP: ") | not then false
-            else ($doc[0].want.culprit // null) as $who | $who == null or (test($who; "i") | not) end end' >/dev/null
+zoo_oops_of_itself() { # DOCUMENT, console on stdin, of which there may be a flood
+    local text
+    text=$(grep -aE -m1 -A90 "$oops" | tr -d '\0\r')
+    [ -n "$text" ] || return 1
+    jq -enr --slurpfile doc "$1" --arg text "$text" '$doc[0] | (.oops // false) == false
+        or (.want.culprit as $who | $text | test("RIP: ") and ($who == null or (test($who; "i") | not)))' >/dev/null
 }
 
 # ---- hangdog ----
@@ -166,7 +165,7 @@ zoo_scenarios() { # DOCUMENT
               "retry-interval": $often[2], "failure-threshold": 2, severity: "critical", command: "uptime",
               expect: {status: 0, output: "load average"}} else empty end,
             if $beat then {name: "kernel-lives", kind: "memory-heartbeat", interval: "10s", timeout: "5s", "retry-interval": "6s", "initial-delay": "5s",
-              stands: "10s", playbook: "quick"} else empty end,
+              playbook: "quick"} else empty end,
             if $v == "memory" then {name: "tasks-move", kind: "memory-tasks", interval: "15s", timeout: "10s", "retry-interval": "5s", "initial-delay": "3s",
               "failure-threshold": 2, "blocked-for": "15s", playbook: "quick"} else empty end,
             if $v == "monitor" then {name: "qemu", kind: "monitor", interval: "10s", timeout: "5s", vcpus: true, "vcpus-stuck": ($launcher == "eve"), "initial-delay": "1s",
@@ -189,7 +188,7 @@ zoo_playbooks() {
     more="$more \"playbooks\": [\"$work/playbooks\"],"
 }
 zoo_config() {
-    local beat=5s more
+    local beat=1s more
     case $vantage in console | monitor) beat=0s ;; esac
     more="\"scenarios\": [\"$work/scenarios.json\"], \"default-scenario\": false, \"heartbeat\": \"$beat\","
     zoo_playbooks
@@ -255,33 +254,36 @@ zoo_failed() { # STEP: true where it may
     [ "$(jq -r '.may_fail // false' <<<"$1")" = true ] && return 0
     lab_fail "step $1: $rc: $(head -c 300 "$work/said")"
 }
-zoo_put() { # GUEST SCRIPT
-    lab_ctl "$1" "echo '$(base64 -w0 "$src/examples/faults/$2.sh")' | base64 -d >/tmp/fault"
+zoo_put() { # GUEST SCRIPT, in pieces: an order of the lab's is a line of 4 KiB at most
+    local piece
+    lab_ctl "$1" "rm -f /tmp/fault.b64" || return
+    while read -r piece; do
+        lab_ctl "$1" "echo $piece >>/tmp/fault.b64" || return
+    done < <(gzip -9c "$src/examples/faults/$2.sh" | base64 -w 3200)
+    lab_ctl "$1" "base64 -d /tmp/fault.b64 | gunzip >/tmp/fault"
 }
-# For steps on the host: PID has so many percent of a CPU (1) from now on. Undone by zoo_undo.
-zoo_starve() { # PID [PERCENT]
-    local d quota=$((${2:-1} * 1000))
-    if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
-        d=/sys/fs/cgroup/zoo-$$
-        mkdir "$d" && echo "$quota 100000" >"$d/cpu.max" || return
-    else
-        d=/sys/fs/cgroup/cpu/zoo-$$
-        mkdir "$d" && echo 100000 >"$d/cpu.cfs_period_us" && echo $quota >"$d/cpu.cfs_quota_us" || return
-    fi
-    starved=$d
-    echo "$1" >"$d/cgroup.procs"
+# zoo_host FAULT [ARGUMENT]... - one of examples/faults/on-host.sh, on the guest $g and its QEMU $pid.
+hosted=()
+zoo_host() {
+    local ask
+    ask="'$LAB_TOOL' qmp '$(lab_get "$g" labqmp)' 10"
+    [ "$launcher" != libvirt ] || ask="virsh -q -c '$LAB_URI' qemu-monitor-command '$g'"
+    hosted+=("$1 ${2:-} --pid $pid")
+    sh "$src/examples/faults/on-host.sh" "$@" --pid "$pid" --ask "$ask"
+}
+zoo_host_undo() {
+    local h
+    # Nobody asks a monitor that may be stuck, or gone.
+    for h in "${hosted[@]}"; do
+        # shellcheck disable=SC2086 # words
+        sh "$src/examples/faults/on-host.sh" $h --ask : --undo >/dev/null 2>&1
+    done
 }
 zoo_thaw() { # or nobody who waits for it can be ended
+    zoo_host_undo
     [ "$server" != frozen ] || fsfreeze --unfreeze "$work/small" 2>/dev/null
 }
-zoo_undo() {
-    umount "$work/small" 2>/dev/null
-    [ -z "${starved:-}" ] || rmdir "$starved" 2>/dev/null
-}
-# For steps on the host: drops what the guest's disk may do to so many bytes a second; 0: as fast as it can.
-zoo_throttle() {
-    lab_qmp "$1" "{\"execute\":\"block_set_io_throttle\",\"arguments\":{\"id\":\"/machine/peripheral/virtio-disk0/virtio-backend\",\"bps\":$2,\"bps_rd\":0,\"bps_wr\":0,\"iops\":0,\"iops_rd\":0,\"iops_wr\":0}}"
-}
+zoo_undo() { umount "$work/small" 2>/dev/null; }
 
 # ---- what is said ----
 

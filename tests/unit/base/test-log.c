@@ -120,6 +120,57 @@ test_plain (void **state)
                        "hangdog: well\nhangdog: error: vm\\e: a\\x0ab\n");
 }
 
+/* For a bundle: of one guest and of none, as JSON whatever stderr has. */
+static void
+test_kept (void **state)
+{
+  CLEANUP_BUF struct buf b = BUF_INIT (100000);
+  static const char one[] = "9c7f4b62-1f0a-4c8e-9d11-0123456789ab",
+                    two[] = "9c7f4b62-1f0a-4c8e-9d11-0123456789ac";
+  CLEANUP_BUF struct buf all = BUF_INIT (100000), few = BUF_INIT (600);
+  CLEANUP_JSON_DOC struct json_doc *doc = NULL;
+
+  log_open ("hangdog", LOG_LEVEL_INFO, false);
+  log_info ("before");
+  log_keep (4000);
+  log_info ("first");
+  log_guest (LOG_LEVEL_WARN, one, "of one");
+  log_guest (LOG_LEVEL_WARN, two, "of two");
+  log_debug ("not said");
+  drain (*state, &b);
+  assert_non_null (strstr (buf_str (&b), "hangdog: first\n"));
+  log_kept (one, 0, &all);
+  assert_null (strstr (buf_str (&all), "before"));
+  assert_non_null (strstr (buf_str (&all), "\"msg\":\"of one\""));
+  assert_null (strstr (buf_str (&all), "of two"));
+  doc = parse_line (buf_str (&all),
+                    (size_t) (strchr (buf_str (&all), '\n') - all.data) + 1);
+  assert_string_equal (json_get_str (json_root (doc), "msg"), "first");
+  buf_clear (&all);
+  log_kept (NULL, 0, &all);
+  assert_non_null (strstr (buf_str (&all), "of two"));
+  buf_clear (&all);
+  log_kept (NULL, clock_wall_ms () + 60000, &all);
+  assert_int_equal (all.len, 0);
+  /* The last ones, by bytes and by what there is room for. */
+  for (unsigned i = 0; i < 1000; i++)
+    {
+      log_info ("line %u", i);
+      drain (*state, &b);
+      assert_true (log_kept_bytes () <= 4000);
+    }
+  log_kept (NULL, 0, &all);
+  assert_null (strstr (buf_str (&all), "of one"));
+  assert_int_equal (all.len, log_kept_bytes ());
+  assert_int_equal (all.data[0], '{');
+  log_kept (NULL, 0, &few);
+  assert_true (few.len > 0 && few.len <= 600);
+  assert_non_null (strstr (buf_str (&few), "line 999\""));
+  assert_int_equal (few.data[0], '{');
+  log_keep (0);
+  assert_int_equal (log_kept_bytes (), 0);
+}
+
 /* However long and whatever is in it, a line fits PIPE_BUF and is whole. */
 static void
 test_long (void **state)
@@ -199,6 +250,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown (test_json, setup, teardown),
     cmocka_unit_test_setup_teardown (test_plain, setup, teardown),
+    cmocka_unit_test_setup_teardown (test_kept, setup, teardown),
     cmocka_unit_test_setup_teardown (test_long, setup, teardown),
     cmocka_unit_test_setup_teardown (test_stuck_reader, setup, teardown),
     cmocka_unit_test_setup_teardown (test_errno_is_kept, setup, teardown),

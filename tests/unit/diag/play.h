@@ -179,6 +179,7 @@ haul_free (struct haul *h)
 /* What scenarios know, and which of them failed. */
 static struct json_object *hinted;
 static const char *failed;
+static const char *step_named; /* NULL: as its collector */
 
 /* Runs c with its own budget; params: what its step says, JSON or NULL. */
 static inline int
@@ -194,7 +195,7 @@ collect (const struct collector *c, const struct guest *g,
                              .own = c->fields ? own : NULL,
                              .hints = hinted,
                              .scenario = failed ? failed : "",
-                             .step = c->name,
+                             .step = step_named ? step_named : c->name,
                              .out = &h->out };
   uint64_t begun = now_ms;
   int rc, checked;

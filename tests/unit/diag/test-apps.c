@@ -298,6 +298,8 @@ who_has_ended (void **state)
     /* Just lately; one that nobody has taken note of; another one has its
      * number by now. */
     { CLOCK LOG ("400000000", SEGFAULT), "shop (20), crashed", "crashed" },
+    { CLOCK "{'row':'unit','unit':'a.service','result':'timeout'}\n",
+      "a.service, has ended (timeout)", "failed" },
     { TASK ("20", "20", "shop.service", "Z", "") LOG ("900000000", SEGFAULT),
       "shop.service, shop (20), crashed", "crashed" },
     { TASK ("20", "20", "shop.service", "X", "") LOG ("900000000", SEGFAULT),
@@ -373,6 +375,10 @@ who_has_not (void **state)
         CLOCK "{'row':'unit','unit':'shop.service','us':1}\n");
   says ("app.ended=shop.service, has ended\napp.ended_why=failed\n"
         "app.ended_tied=named\n");
+  look (COMMAND ("systemctl is-active shop"),
+        CLOCK LOG ("1", KILL ("/system.slice/shop.service", "shop", "20")));
+  assert_non_null (strstr (have, "app.ended=shop.service, shop (20), was k"));
+  assert_non_null (strstr (have, "app.ended_tied=named"));
   /* Who is asked for is there: another one's end is his matter. */
   look (COMMAND ("ask-it 80"), WEB UNIT ("21", "1", "3"));
   assert_null (strstr (have, "app.ended"));

@@ -48,6 +48,10 @@ pools (void **state)
     { "dm thin-pool 7 1024/4096 512/2048 - rw discard_passdown "
       "queue_if_no_space - 1024",
       POOL_OK, 0.25, 0.25, false },
+    /* Word for word, of 6.12. */
+    { "dm thin-pool 0 214/2048 128/128 - out_of_data_space "
+      "discard_passdown queue_if_no_space - 512 \n",
+      POOL_OUT_OF_DATA, 1, 214.0 / 2048, false },
     /* As older kernels have it. */
     { "dm thin-pool 0 10/100 99/100 17 rw no_discard_passdown "
       "error_if_no_space",
@@ -147,6 +151,11 @@ ata_status (void **state)
   uint8_t d[32] = { 0x72, 1, 0, 0x1d, 0, 0, 0, 14, 0x09, 0x0c };
   uint8_t f[32] = { 0x70, 0, 1, 0, 0x50 };
 
+  /* Word for word, of libata. */
+  assert_int_equal (health_of ("ata-status 7201001d0000000e090c00000001000000"
+                               "4f00c2005000000000000000000000\n")
+                        .disk,
+                    HEALTH_OK);
   d[17] = 0x4f;
   d[19] = 0xc2;
   assert_int_equal (health_of (hex ("ata-status", d, 32)).disk, HEALTH_OK);

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "diag/collect/cgroup.h"
 #include "diag/collect/net_ask.h"
+#include "tests/lib/tmpdir.h"
 
 #include <unistd.h>
 
@@ -79,13 +80,16 @@ trouble_of_the_host (void **state)
   static const char text[]
       = "3,1,1000000,-;blk_update_request: I/O error, dev sdb, sector 1\n"
         "3,2,8000000,-;Out of memory: Killed process 4321 (qemu-system-x86) "
-        "total-vm:1kB\n";
+        "total-vm:1kB\n"
+        "6,3,8100000,-;oom_reaper: reaped process 4321 (qemu-system-x86)\n";
   struct haul *h = read_log (text, 5000000);
 
   /* What is old is of another day. */
   assert_null (strstr (file_of (h, "host/kernel.log"), "sdb"));
   assert_non_null (strstr (text_of (h, "host.log.trouble"), "Out of memory"));
   assert_int_equal (int_of (h, "qemu.oom_killed"), 1);
+  /* What comes after that says less. */
+  assert_non_null (strstr (text_of (h, "host.log.guest"), "Killed process"));
   haul_free (h);
   h = read_log ("3,2,8,-;Out of memory: Killed process 43210 (x)\n", 0);
   assert_null (fact_of (h, "qemu.oom_killed"));
@@ -111,6 +115,46 @@ groups_are_found (void **state)
   assert_true (c.known);
   assert_int_equal (int_of (h, "qemu.cgroup.frozen"), 0);
   collect_cgroups_again (&ctx, &c);
+  haul_free (h);
+}
+
+/* A folder that looks like one of theirs: so many of 100 ms, and so long not. */
+static const char *
+held_back (struct haul *h, const char *quota, const char *throttled)
+{
+  struct guest g = guest ();
+  struct collect_ctx ctx = { .guest = &g, .out = &h->out };
+  struct tmpdir tmp;
+  struct cgroups c = { .known = true, .at_us = clock_us () - 1000000 };
+  char text[80];
+
+  assert_int_equal (tmpdir_make (&tmp), 0);
+  snprintf (text, sizeof text, "%s 100000\n", quota);
+  assert_int_equal (tmpdir_put (tmp.fd, "cpu.max", text, strlen (text)), 0);
+  snprintf (text, sizeof text, "nr_throttled 9\nthrottled_usec %s\n",
+            throttled);
+  assert_int_equal (tmpdir_put (tmp.fd, "cpu.stat", text, strlen (text)), 0);
+  snprintf (c.group[CGROUP_UNIFIED], sizeof c.group[0], "%s", tmp.path);
+  collect_cgroups_again (&ctx, &c);
+  tmpdir_done (&tmp);
+  return text_of (h, "qemu.cgroup.held_back");
+}
+
+static void
+a_quota_is_named (void **state)
+{
+  struct haul *h = haul_new ();
+
+  assert_int_equal (
+      strncmp (held_back (h, "10000", "900000"),
+               "quota of 0.10 processors (control group ", 40), 0);
+  assert_in_range ((int) (fact_of (h, "qemu.cgroup.throttled")->d * 100), 70,
+                   91);
+  haul_free (h);
+  /* One that is hardly felt, and none. */
+  h = haul_new ();
+  assert_string_equal (held_back (h, "10000", "20000"), "(none)");
+  assert_string_equal (held_back (h, "max", "900000"), "(none)");
   haul_free (h);
 }
 
@@ -156,6 +200,7 @@ main (void)
     cmocka_unit_test (lines_of_the_guest),
     cmocka_unit_test (trouble_of_the_host),
     cmocka_unit_test (groups_are_found),
+    cmocka_unit_test (a_quota_is_named),
     cmocka_unit_test (no_payload),
   };
 

@@ -121,6 +121,9 @@ errors_of_ext4 (void **state)
   assert_string_equal (text_of (h, "disk.vda.host_read"), "ok");
   assert_true (int_of (h, "disk.vda.host_free") > 0);
   assert_int_equal (int_of (h, "disk.vda.image_corrupt"), 0);
+  assert_null (fact_of (h, "disk.vda.host_trouble"));
+  assert_string_equal (text_of (h, "disk.behind"), "files or devices that the "
+                       "host itself reads well");
   /* What this machine's own disks say is theirs. */
   assert_true (!h->gaps.len
                || strstr (buf_str (&h->gaps), " behind it is: "));
@@ -186,6 +189,27 @@ errors_behind_layers (void **state)
   haul_free (h);
 }
 
+/* It takes no writes any more: what of the host is amiss is told in words. */
+static void
+one_that_qemu_gave_up (void **state)
+{
+  static const char *const names[] = { "bad.qcow2" };
+  struct held held;
+  struct haul *h;
+
+  if (!make ("qemu-img create -q -f qcow2 $f 1M && printf '\\002' | "
+             "dd of=$f bs=1 seek=79 conv=notrunc status=none",
+             "bad.qcow2"))
+    skip ();
+  hold (&held, names, 1);
+  h = look (&held, 0);
+  assert_int_equal (int_of (h, "disk.vda.image_corrupt"), 1);
+  assert_int_equal (strncmp (text_of (h, "disk.vda.host_trouble"),
+                             "bad.qcow2 (vda): QEMU has marked it as corrupt",
+                             46), 0);
+  haul_free (h);
+}
+
 static void
 what_there_is_not (void **state)
 {
@@ -205,6 +229,19 @@ what_there_is_not (void **state)
             "nbd://192.0.2.1:1/x");
   h = look (&held, 0);
   assert_non_null (strstr (buf_str (&h->gaps), "no file or device"));
+  assert_string_equal (text_of (h, "disk.vda.backing"),
+                       "server nbd 192.0.2.1:1");
+  assert_string_equal (text_of (h, "disk.behind"), "server nbd 192.0.2.1:1");
+  haul_free (h);
+  /* Of one of two it is not known what the other waits for. */
+  hold (&held, names, 0);
+  snprintf (held.disks[0].path, sizeof held.disks[0].path,
+            "nbd://192.0.2.1:1/x");
+  snprintf (held.disks[1].path, sizeof held.disks[1].path, "json:{}");
+  snprintf (held.disks[1].target, sizeof held.disks[1].target, "vdb");
+  held.g.ndisks = 2;
+  h = look (&held, 0);
+  assert_null (fact_of (h, "disk.behind"));
   haul_free (h);
   hold (&held, names, 0);
   held.g.ndisks = 0;
@@ -346,6 +383,7 @@ main (void)
     cmocka_unit_test (errors_of_ext4),
     cmocka_unit_test (a_healthy_one),
     cmocka_unit_test (errors_behind_layers),
+    cmocka_unit_test (one_that_qemu_gave_up),
     cmocka_unit_test (what_there_is_not),
     cmocka_unit_test (stays_among_devices),
     cmocka_unit_test (what_is_behind_is_bounded),

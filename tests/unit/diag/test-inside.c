@@ -588,6 +588,31 @@ commands_of_a_step (void **state)
   haul_free (h);
 }
 
+/* Of two such steps in a playbook neither writes into the other's file. */
+static void
+each_step_has_its_file (void **state)
+{
+  static const struct guest g = { .name = "vm", .inc = { .uuid = "u" } };
+  struct transport_env env = { .hub = NULL };
+  struct haul *h = haul_new ();
+  struct error err = ERROR_INIT;
+
+  play.says = "@@ 0\n|up\n|@@ =0\n@@ end\n";
+  play.end = ASK_OK;
+  assert_int_equal (collect (&collect_commands, &g, &env,
+                             "{\"run\":[\"uptime\"]}", h, &err),
+                    0);
+  step_named = "later";
+  assert_int_equal (collect (&collect_commands, &g, &env,
+                             "{\"run\":[\"df\"]}", h, &err),
+                    0);
+  step_named = NULL;
+  assert_non_null (strstr (file_of (h, "inside/commands.txt"), "$ uptime"));
+  assert_null (strstr (file_of (h, "inside/commands.txt"), "$ df"));
+  assert_non_null (strstr (file_of (h, "inside/commands-later.txt"), "$ df"));
+  haul_free (h);
+}
+
 int
 main (void)
 {
@@ -603,6 +628,7 @@ main (void)
     cmocka_unit_test (its_bytes_are_shown),
     cmocka_unit_test (over_ssh),
     cmocka_unit_test (says_before_what_it_does),
+    cmocka_unit_test (each_step_has_its_file),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -11,6 +11,8 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "diag/incident.h"
+#include "diag/ladder/replay.h"
 #include "diag/ladder/rules_impl.h"
 
 #include <stdio.h>
@@ -262,14 +264,50 @@ a_judgement_is_short (void **state)
   print_message ("%zu facts, %u conditions: %zu comparisons\n", nfacts,
                  w.conds, fact_set_compared (w.set));
   assert_true (w.conds > 110);
-  assert_in_range (fact_set_compared (w.set), w.conds, 24000);
+  /* Of a guest with so many disks a "*" in the middle walks all of them. */
+  assert_in_range (fact_set_compared (w.set), w.conds, 60 * w.conds);
   fact_set_fill (w.set, facts, nfacts);
   ladder_climb (rules, w.set, &ladder);
   ladder_verdict (rules, &ladder, w.set, &cause, &v);
   print_message ("a judgement: %zu comparisons\n", fact_set_compared (w.set));
-  assert_in_range (fact_set_compared (w.set), 100, 10000);
+  assert_in_range (fact_set_compared (w.set), 100, 40 * w.conds);
   fact_set_free (w.set);
   verdict_rules_unref (rules);
+}
+
+/* No rule knows what guests that failed together came to: what was said of them
+ * stands, whatever facts there are; of a guest's the rules of today decide. */
+static void
+a_hosts_own_is_not_judged_again (void **state)
+{
+  for (int of_host = 0; of_host < 2; of_host++)
+    {
+      struct incident inc = { .phase = INCIDENT_PACKED };
+      struct json_object *manifest = json_object_new_object ();
+      struct json_object *list = json_object_new_array ();
+      struct verdict_rules *rules;
+      struct replay r;
+      struct fact f;
+
+      incident_new_id (inc.id);
+      snprintf (inc.key, sizeof inc.key, "%s", of_host ? "server nbd s" : "");
+      snprintf (inc.inc.uuid, sizeof inc.inc.uuid, "%s",
+                of_host ? INCIDENT_OF_HOST : inc.id);
+      snprintf (inc.verdict.class_, sizeof inc.verdict.class_,
+                "storage-stalled");
+      fact_real (&f, NULL, "host.psi.cpu.some", "host", 12.0);
+      json_object_array_add (list, fact_to_json (&f));
+      json_object_object_add (manifest, "incident", incident_to_json (&inc));
+      json_object_object_add (manifest, "facts", list);
+      assert_int_equal (verdict_rules_new (&rules, NULL), 0);
+      assert_int_equal (replay_manifest (rules, manifest, &r, NULL), 0);
+      assert_int_equal (r.facts, 1);
+      assert_string_equal (r.now.verdict.class_,
+                           of_host ? "storage-stalled" : "unknown");
+      replay_done (&r);
+      verdict_rules_unref (rules);
+      json_object_put (manifest);
+    }
 }
 
 /* What does not fit is not seen, and harms nobody. */
@@ -304,6 +342,7 @@ main (void)
     cmocka_unit_test_setup (always_is_of_a_source, begin),
     cmocka_unit_test_setup (so_many_sources, begin),
     cmocka_unit_test_setup (a_judgement_is_short, begin),
+    cmocka_unit_test (a_hosts_own_is_not_judged_again),
     cmocka_unit_test_setup (more_than_fits, begin),
   };
 

@@ -41,6 +41,7 @@ static const struct
   { "oom_kill", ASKED },
   { "oom_kill_cgroup", ASKED },
   { "oom_deadlock", ASKED },
+  { "fs_error", ASKED },
   { "fs_readonly", ASKED },
   { "fs_shutdown", ASKED },
   { "io_error", ASKED },
@@ -87,7 +88,6 @@ static const struct
   { "data_corrupt", STORAGE },
   { "device_offline", STORAGE },
   { "device_reset", STORAGE },
-  { "fs_error", STORAGE },
   { "io_timeout", STORAGE },
   { "path_failed", STORAGE },
   { "pool_full", STORAGE },
@@ -217,7 +217,7 @@ is_known (const char *kind)
 static bool
 explains (const char *kind)
 {
-  return strcmp (kind, "disk_full") == 0;
+  return strcmp (kind, "disk_full") == 0 || strcmp (kind, "balloon") == 0;
 }
 
 /* Whoever adds a rule that raises an alarm says what the ladder makes of its

@@ -254,6 +254,7 @@ what_serves_it (void **state)
         "{'row':'workpool','pool':3,'waiting':2,'no_progress_s':40.5}\n"
         "{'row':'moved','what':'requests','same':1,'answered':0,'begun':0}\n");
   says ("mem.available=0.02");
+  says ("mem.file_cache=0.01");
   says ("mem.oom_kills=5");
   says ("mem.new_oom_kills=2");
   says ("disk.vda.waits_s=7.50");

@@ -3,7 +3,7 @@
  * What is concluded from a look at memory: the class and the culprit, and near
  * misses that conclude nothing of it.
  */
-#include "rules-bed.h"
+#include "concludes.h"
 
 #include "base/cleanup.h"
 #include "base/fact.h"
@@ -13,66 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* "name=value;name=value", all by the memory or, with "@who", by that one. */
-static size_t
-facts_from (const char *text, struct fact *facts, size_t most)
-{
-  char *copy = strdup (text), *save = NULL;
-  size_t n = 0;
-
-  for (char *p = strtok_r (copy, ";", &save); p;
-       p = strtok_r (NULL, ";", &save), n++)
-    {
-      char *eq = strchr (p, '='), *at, *end;
-      const char *who = "memory";
-      double v;
-
-      assert_in_range (n, 0, most - 1);
-      *eq++ = '\0';
-      at = strchr (p, '@');
-      if (at)
-        {
-          *at = '\0';
-          who = at + 1;
-        }
-      v = strtod (eq, &end);
-      if (*end || end == eq)
-        fact_text (&facts[n], NULL, p, who, eq, strlen (eq));
-      else if (strchr (eq, '.'))
-        fact_real (&facts[n], NULL, p, who, v);
-      else
-        fact_int (&facts[n], NULL, p, who, (int64_t) v);
-      facts[n].time_ms = 1000 + n;
-    }
-  free (copy);
-  return n;
-}
-
-static char last[8]; /* its confidence */
-
-static void
-concludes (const char *text, const char *code, const char *class,
-           const char *culprit)
-{
-  const struct cause cause = { "web", code, "it said" };
-  struct fact facts[32];
-  size_t n = facts_from (text, facts, ARRAY_LEN (facts));
-  struct fact_set *set;
-  struct ladder l;
-  struct verdict v;
-
-  assert_int_equal (fact_set_new (n, &set, NULL), 0);
-  fact_set_fill (set, facts, n);
-  ladder_climb (rules, set, &l);
-  ladder_verdict (rules, &l, set, &cause, &v);
-  fact_set_free (set);
-  snprintf (last, sizeof last, "%s", v.confidence);
-  if (strcmp (v.class_, class) != 0
-      || (culprit && strcmp (v.culprit, culprit) != 0))
-    fail_msg ("%s (%s) is %s by \"%s\", not %s by \"%s\"", text, code, v.class_,
-              v.culprit, class, culprit ? culprit : "");
-}
 
 #define LIVES "kernel.panicked=0;kernel.clock_moved=1;kernel.switches=20"
 #define WEB "what the check web asks for"
@@ -142,6 +82,14 @@ names_class_and_culprit (void **state)
              "culprit.soft_lockup=spin [m];workqueue.stuck_s=56.0;"
              "finding.workqueue_lockup=1 works of pool 4 wait",
              "scheduler-dead", "soft-lockup", "spin [m]");
+  /* A small guest has no files in memory, and memory all the same. */
+  concludes (LIVES ";mem.available=0.085;mem.file_cache=0.001;"
+             "qemu.wanted@host=2.3;qemu.got@host=0.12",
+             "xoff", "out-of-memory",
+             "no memory left: 0.001 of 1 holds files, 0.085 could be had");
+  concludes (LIVES ";mem.available=0.85;mem.file_cache=0.0;"
+             "qemu.wanted@host=2.3;qemu.got@host=0.12",
+             "xoff", "host-starved", NULL);
   concludes (LIVES ";mem.new_oom_kills=2;mem.oom_kills=3;"
              "kernel.event.balloon=balloon: the guest has no memory to give;"
              "kernel.event.oom_kill=Out of memory: killed sh",
@@ -312,6 +260,49 @@ names_what_never_came_up (void **state)
   concludes ("kernel.event.panic@console=no init;kernel.boots@console=1;"
              "kernel.panicked=1;finding.kernel_panic=x;culprit.kernel_panic=f",
              "boot-stopped", "kernel-panic", "f");
+}
+
+/* Nothing was killed, and nothing is left: it looks for memory for ever. */
+static void
+names_a_thrashing_one (void **state)
+{
+#define NONE_LEFT "no memory left (the share that could be had: 0.01)"
+  concludes (WELL ";mem.available=0.01", "silent", "out-of-memory", NONE_LEFT);
+  assert_string_equal (last, "medium");
+  assert_string_equal (last_verdict.rule, "memory-thrashes");
+  /* Who waits for pages waits for a disk that works. */
+  concludes (LIVES ";tasks.blocked=4;tasks.in_io=4;tasks.blocked_s=7.0;"
+                   "tasks.in_lock=0;mem.available=0.01;disk.any_moved=1",
+             "silent", "out-of-memory", NONE_LEFT);
+  concludes (LIVES ";tasks.blocked=4;tasks.in_io=4;tasks.blocked_s=7.0;"
+                   "tasks.in_lock=0;mem.available=0.01;disk.any_moved=0;"
+                   "tasks.culprit=cat in f",
+             "silent", "storage-stalled", "cat in f");
+  /* Somebody was killed: that is named by what its log says. */
+  concludes (WELL ";mem.available=0.01;mem.new_oom_kills=2;"
+                  "kernel.event.oom_kill=killed cat",
+             "silent", "out-of-memory", "killed cat");
+  /* A small one is not short. */
+  concludes (WELL ";mem.available=0.03", "silent", "unknown", NULL);
+}
+
+static void
+names_a_stall_of_rcu (void **state)
+{
+#define RCU                                                                   \
+  LIVES ";vcpu.irqs_off=0;kernel.event.rcu_stall=stall in f;"                 \
+        "workqueue.stuck_s=26.0;qemu.wanted@host=0.7"
+  concludes (RCU ";qemu.got@host=0.9", "silent", "rcu-stall", "stall in f");
+  assert_string_equal (last, "medium");
+  concludes (RCU ";qemu.got@host=0.9;finding.soft_lockup=CPU 0: f;"
+                 "culprit.soft_lockup=f",
+             "silent", "soft-lockup", "f");
+  /* It was not let run; and it stalled once, and goes on. */
+  concludes (RCU ";qemu.got@host=0.1", "silent", "host-starved", NULL);
+  concludes (LIVES ";vcpu.irqs_off=0;kernel.event.rcu_stall=stall in f;"
+                   "workqueue.stuck_s=0.1;qemu.wanted@host=0.7;"
+                   "qemu.got@host=0.9",
+             "silent", "unknown", NULL);
 }
 
 #define ENDED(why, tied)                                                      \
@@ -609,6 +600,8 @@ main (void)
     cmocka_unit_test (some_that_stand_are_no_cause),
     cmocka_unit_test (believes_its_log),
     cmocka_unit_test (names_what_never_came_up),
+    cmocka_unit_test (names_a_thrashing_one),
+    cmocka_unit_test (names_a_stall_of_rcu),
     cmocka_unit_test (names_applications),
     cmocka_unit_test (near_misses),
     cmocka_unit_test (who_has_the_console),

@@ -264,6 +264,37 @@ test_excuses (void **state)
   assert_int_equal (excuse_told_at (&st, login, 1, 100), 16);
 }
 
+/* What leaves no doubt is believed the first time, and nothing else is. */
+static void
+test_sure (void **state)
+{
+  static const struct
+  {
+    enum outcome outcome;
+    const char *code;
+    enum health becomes;
+  } all[] = {
+    { OUTCOME_FAILED, "panicked", HEALTH_FAILED },
+    { OUTCOME_NO_VERDICT, "panicked", HEALTH_UNKNOWN },
+    { OUTCOME_FAILED, "ticks-dead", HEALTH_SUSPECT },
+    { OUTCOME_FAILED, "no-such-code", HEALTH_SUSPECT },
+    { OUTCOME_OK, "ok", HEALTH_WELL },
+  };
+
+  for (int64_t threshold = 2; threshold <= 5; threshold++)
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+      {
+        struct scenario s = scenario (threshold, 1);
+        struct health_state st = { 0 };
+        struct outcome_report r = { .outcome = all[i].outcome };
+
+        snprintf (r.code, sizeof r.code, "%s", all[i].code);
+        health_sure (&st, &s, &r);
+        health_feed (&st, &s, r.outcome, 1000);
+        assert_int_equal (st.health, all[i].becomes);
+      }
+}
+
 int
 main (void)
 {
@@ -274,6 +305,7 @@ main (void)
     cmocka_unit_test (test_jitter),
     cmocka_unit_test (test_mute),
     cmocka_unit_test (test_excuses),
+    cmocka_unit_test (test_sure),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -108,21 +108,38 @@ assert_due (struct bed *b, enum outcome outcome, const char *code,
 }
 
 static void
+tell_panic (struct bed *b, bool panicked)
+{
+  struct fact f;
+
+  fact_bool (&f, NULL, "guest.panicked", "memory", panicked);
+  hear (b, &f);
+}
+
+static uint64_t
+soon (struct bed *b)
+{
+  return b->watch->soon (b->state, b->s);
+}
+
+static void
 test_lives_and_dies (void **state)
 {
   struct bed b = { 0 };
 
-  begin (&b, "");
+  begin (&b, ", \"stands\": \"30s\"");
   assert_due (&b, OUTCOME_NO_VERDICT, "not-yet", "yet");
   tell (&b, "alive", "alive", "alive", "2 of 2 CPUs switched");
   assert_due (&b, OUTCOME_OK, "ok", "2 of 2 CPUs");
   /* Slow is not dead. */
   tell (&b, "alive", "slow", "slow", "few ticks");
   assert_due (&b, OUTCOME_OK, "ok", "few ticks");
+  assert_int_equal (soon (&b), 0);
   /* What stands still must do so for a while. */
   b.now += MINUTE;
   tell (&b, "unknown", "dead", "dead", "CPU 0 does not look at its clock");
   assert_due (&b, OUTCOME_NO_VERDICT, "not-yet", "not long enough");
+  assert_int_equal (soon (&b), b.now + 30 * SECOND);
   b.now += 29 * SECOND;
   assert_due (&b, OUTCOME_NO_VERDICT, "not-yet", "not long enough");
   b.now += SECOND;
@@ -130,16 +147,49 @@ test_lives_and_dies (void **state)
   /* Told again it is no younger. */
   b.now += MINUTE;
   tell (&b, "dead", "dead", "dead", "nothing wakes them");
+  assert_int_equal (soon (&b), b.now - MINUTE);
   assert_due (&b, OUTCOME_FAILED, "ticks-dead", "1m30s");
   b.now += 30 * SECOND;
   assert_due (&b, OUTCOME_FAILED, "vcpus-dead", "nothing wakes them");
   /* And begins anew when it moved in between. */
   tell (&b, "alive", "alive", "alive", "all is well");
   assert_due (&b, OUTCOME_OK, "ok", "all is well");
-  tell (&b, "alive", "alive", "dead", "it panicked on CPU 1");
+  assert_int_equal (soon (&b), 0);
+  tell (&b, "alive", "alive", "dead", "CPU 1 runs one task");
   assert_due (&b, OUTCOME_NO_VERDICT, "not-yet", "scheduler");
   b.now += MINUTE;
-  assert_due (&b, OUTCOME_FAILED, "scheduler-dead", "it panicked on CPU 1");
+  assert_due (&b, OUTCOME_FAILED, "scheduler-dead", "CPU 1 runs one task");
+  end (&b);
+}
+
+/* However long it must stand: who panicked does not come back. */
+static void
+test_panics (void **state)
+{
+  struct bed b = { 0 };
+
+  begin (&b, ", \"stands\": \"30s\"");
+  tell (&b, "alive", "alive", "alive", "all is well");
+  tell_panic (&b, false);
+  assert_int_equal (soon (&b), 0);
+  assert_due (&b, OUTCOME_OK, "ok", "all is well");
+  b.now += SECOND;
+  tell (&b, "alive", "alive", "dead", "it panicked on CPU 1");
+  tell_panic (&b, true);
+  assert_int_equal (soon (&b), b.now);
+  assert_due (&b, OUTCOME_FAILED, "panicked", "it panicked on CPU 1");
+  b.now += MINUTE;
+  tell_panic (&b, true);
+  assert_int_equal (soon (&b), b.now - MINUTE);
+  tell (&b, "alive", "alive", "alive", "another kernel");
+  tell_panic (&b, false);
+  assert_due (&b, OUTCOME_OK, "ok", "another kernel");
+  end (&b);
+  begin (&b, ", \"scheduler\": false");
+  tell (&b, "alive", "alive", "dead", "it panicked on CPU 1");
+  tell_panic (&b, true);
+  assert_int_equal (soon (&b), 0);
+  assert_due (&b, OUTCOME_OK, "ok", "it panicked");
   end (&b);
 }
 
@@ -232,6 +282,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_lives_and_dies),
+    cmocka_unit_test (test_panics),
     cmocka_unit_test (test_does_not_know),
     cmocka_unit_test (test_what_counts),
     cmocka_unit_test (test_limits),

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/loop.h"
 #include "supervisor/incidents/diagnose.h"
+#include "supervisor/incidents/hostlook.h"
 #include "supervisor/incidents/incidents_impl.h"
 #include "supervisor/links/writer_link.h"
 #include "supervisor/text/text.h"
@@ -76,6 +77,7 @@ struct world
   unsigned ndocs;
   int list_fails; /* so often */
   unsigned packed;                 /* what a watch was told */
+  double cpu_some;                 /* of the host, in percent */
 };
 
 static struct world *world; /* for the fakes that get no argument */
@@ -239,6 +241,16 @@ packed (struct world *w, const struct error *err)
   json_object_put (answer);
 }
 
+/* ---- the host ---- */
+
+unsigned
+hostlook (struct fact dst[HOSTLOOK_FACTS])
+{
+  fact_real (&dst[0], NULL, "host.psi.memory.full", "host", 0.5);
+  fact_real (&dst[1], NULL, "host.psi.cpu.some", "host", world->cpu_some);
+  return 2;
+}
+
 /* ---- the diagnosis ---- */
 
 int
@@ -298,9 +310,11 @@ diagnosis_free (struct diagnosis *dg)
   free (dg);
 }
 
-/* Of the diagnosis that runs for the longest time. */
+/* Of the diagnosis that runs for the longest time; by what it was seen: "name"
+ * by its source, or NULL. */
 static inline void
-verdict (struct world *w, const char *class_, const char *confidence)
+verdict_by (struct world *w, const char *class_, const char *confidence,
+            const char *name, const char *source)
 {
   struct diagnosis *dg = w->running[0];
   struct verdict v = { "" };
@@ -311,8 +325,22 @@ verdict (struct world *w, const char *class_, const char *confidence)
   snprintf (v.class_, sizeof v.class_, "%s", class_);
   snprintf (v.confidence, sizeof v.confidence, "%s", confidence);
   snprintf (v.sentence, sizeof v.sentence, "It is so.");
+  snprintf (v.culprit, sizeof v.culprit, "disk vda");
+  if (name)
+    {
+      snprintf (v.facts[0].name, sizeof v.facts[0].name, "%s", name);
+      snprintf (v.facts[0].source, sizeof v.facts[0].source, "%s", source);
+      snprintf (v.facts[0].value, sizeof v.facts[0].value, "no");
+      v.nfacts = 1;
+    }
   dg->ops->done (&v, json_object_new_object (), dg->arg);
   free (dg);
+}
+
+static inline void
+verdict (struct world *w, const char *class_, const char *confidence)
+{
+  verdict_by (w, class_, confidence, NULL, NULL);
 }
 
 #ifndef OUTCOMES_OF_ITS_OWN /* who links the scenarios has their words */
@@ -382,7 +410,9 @@ outcome (struct world *w, const char *uuid, const struct scenario *s,
           .flapping = w->flapping,
           .damped = w->flapping && s->flap_damping,
           .last = &last,
-          .health = how == OUTCOME_OK ? HEALTH_WELL : HEALTH_FAILED };
+          .health = how == OUTCOME_OK                   ? HEALTH_WELL
+                    : change == HEALTH_BECAME_SUSPECT ? HEALTH_SUSPECT
+                                                      : HEALTH_FAILED };
 
   snprintf (last.code, sizeof last.code, "%s", code);
   snprintf (last.sentence, sizeof last.sentence, "status: it said");

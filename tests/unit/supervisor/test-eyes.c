@@ -35,6 +35,7 @@ struct world
   struct eyes *e;
   unsigned told, anew;
   char scheduler[FACT_TEXT_MAX], why[FACT_TEXT_MAX];
+  bool panicked;
 };
 
 /* ---- what is faked ---- */
@@ -94,6 +95,22 @@ beater_pid (const struct beater *b)
   return 0;
 }
 
+/* What its process had of the host's processors; run in ms. */
+static struct
+{
+  bool unread;
+  uint64_t run_ms, wait_ms;
+} had;
+
+bool
+monitor_process_time (int pid, struct thread_time *ret)
+{
+  assert_int_equal (pid, 7);
+  ret->run = had.run_ms * 1000000;
+  ret->wait = had.wait_ms * 1000000;
+  return !had.unread;
+}
+
 /* What the parser says: 0, or why there is no kernel. */
 static int parser_says;
 static unsigned looked;
@@ -130,6 +147,8 @@ on_fact (const struct fact *fact, void *arg)
   w->told++;
   if (strcmp (fact->name, "guest.scheduler") == 0)
     snprintf (w->scheduler, sizeof w->scheduler, "%s", fact->text);
+  if (strcmp (fact->name, "guest.panicked") == 0)
+    w->panicked = fact->b;
   if (strcmp (fact->name, "guest.beat") == 0)
     snprintf (w->why, sizeof w->why, "%s", fact->text);
 }
@@ -176,6 +195,7 @@ setup (void **state)
   parser_says = 0;
   looked = 0;
   asked_doubt = stands = false;
+  memset (&had, 0, sizeof had);
   w->env.transports = &w->transports;
   w->env.interval_ms = EVERY_MS;
   w->env.anew = on_anew;
@@ -368,10 +388,12 @@ tells_a_death (void **state)
   until_looked (w, 15000);
   assert_true (asked_doubt);
   /* It is the same; what is read from then on counts. */
-  beats (w, 9000, 5, true);
+  had.run_ms += 1500;
+  beats (w, 8400, 5, true);
   assert_string_equal (w->scheduler, "unknown");
-  beats (w, 10000, 5, true);
+  beats (w, 8500, 5, true);
   assert_string_equal (w->scheduler, "dead");
+  assert_false (w->panicked);
   assert_non_null (strstr (w->why, "neither switched nor looked at its clock"));
   /* The same again is no news, and nothing to look at. */
   w->told = 0;
@@ -381,6 +403,90 @@ tells_a_death (void **state)
   assert_int_equal (looked, 2);
   beats (w, 12000, 6, true);
   assert_string_equal (w->scheduler, "alive");
+}
+
+/* Until it is told it is read more often. */
+static void
+looks_closer (void **state)
+{
+  struct world *w = *state;
+
+  lives (w);
+  /* Before it is known to be dead already. */
+  beats (w, 5600, 5, true);
+  beater.asked = 0;
+  loop_advance (w->env.loop, 1000);
+  assert_in_range (beater.asked, 1, 2);
+  stops (w);
+  had.run_ms += 1500;
+  beater.asked = 0;
+  loop_advance (w->env.loop, 1000);
+  assert_in_range (beater.asked, 1, 2);
+  until_looked (w, 15000);
+  beats (w, 9000, 5, true);
+  assert_string_equal (w->scheduler, "dead");
+  loop_advance (w->env.loop, EVERY_MS);
+  beater.asked = 0;
+  loop_advance (w->env.loop, EVERY_MS);
+  assert_int_equal (beater.asked, 1);
+}
+
+/* Who is not run by its host does not move, and is not dead: it must have had
+ * time, or have wanted none. */
+static void
+must_have_had_its_chance (void **state)
+{
+  struct world *w = *state;
+
+  lives (w);
+  stops (w);
+  until_looked (w, 15000);
+  had.run_ms = 1400;
+  had.wait_ms = 500000;
+  loop_advance (w->env.loop, 60000);
+  beats (w, 70000, 5, true);
+  assert_string_equal (w->scheduler, "unknown");
+  had.run_ms = 1500;
+  beats (w, 71000, 5, true);
+  assert_string_equal (w->scheduler, "dead");
+  /* Another time: halted, it wants none. */
+  beats (w, 72000, 6, true);
+  assert_string_equal (w->scheduler, "alive");
+  for (unsigned s = 73; s <= 76; s++)
+    beats (w, s * 1000, 6, true);
+  until_looked (w, 15000);
+  had.wait_ms += 100;
+  beats (w, 77000, 6, true);
+  assert_string_equal (w->scheduler, "unknown");
+  loop_advance (w->env.loop, 3000);
+  beats (w, 80000, 6, true);
+  assert_string_equal (w->scheduler, "dead");
+}
+
+/* A panic says so itself, once it is seen that this kernel is there still. */
+static void
+tells_a_panic (void **state)
+{
+  struct world *w = *state;
+  struct beat b = {
+    .at_ms = 6000, .hz = 250, .cpus = 1, .of_cpus = 1, .panic_cpu = 0,
+    .canary_ok = true, .ticks = 1000000, .has = 1u << BEAT_TICKS,
+    .cpu[0] = { .switches = 500, .clock_ns = 99000000000, .has = 0x3f },
+  };
+
+  lives (w);
+  had.wait_ms = 1;
+  beater.ops->beat (1, &b, beater.arg);
+  assert_int_equal (loop_round (w->env.loop, 0, NULL), 0);
+  assert_string_equal (w->scheduler, "unknown");
+  assert_false (w->panicked);
+  until_looked (w, 15000);
+  had.wait_ms = 900000;
+  b.at_ms = 6500;
+  beater.ops->beat (1, &b, beater.arg);
+  assert_int_equal (loop_round (w->env.loop, 0, NULL), 0);
+  assert_true (w->panicked);
+  assert_string_equal (w->scheduler, "dead");
 }
 
 /* What it was read of is gone: its firmware runs, or another system. */
@@ -473,6 +579,7 @@ tells_a_lockup (void **state)
       assert_int_equal (loop_round (w->env.loop, 0, NULL), 0);
       if (s == 15)
         assert_string_not_equal (w->scheduler, "dead");
+      had.run_ms += 900;
       if (s == 30)
         until_looked (w, 15000);
     }
@@ -539,6 +646,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     T (is_found_and_read),       T (is_looked_for_ever_more_seldom),
     T (is_left_alone),           T (tells_a_death),
+    T (looks_closer), T (must_have_had_its_chance), T (tells_a_panic),
     T (doubts_a_death),          T (doubts_for_long),
     T (doubts_and_does_not_find),
     T (tells_a_lockup),          T (begins_anew_with_the_kernel),

@@ -43,6 +43,39 @@ who_cannot_be_asked_is_not_called_hung (void **state)
   brought_to (w, "slow", "low");
 }
 
+/* What is seen from outside is looked at the first time: a suspicion, on disk,
+ * until the check's threshold or the diagnosis says more. */
+static void
+a_first_look_is_a_suspicion (void **state)
+{
+  struct world *w = *state;
+
+  outcome (w, A, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_BECAME_SUSPECT);
+  assert_null (w->incidents->first);
+  outcome (w, A, &w->tcp, OUTCOME_FAILED, "ticks-dead", HEALTH_BECAME_SUSPECT);
+  assert_int_equal (newest (w)->stand, STAND_SUSPECTED);
+  assert_true (w->nputs > 0);
+  assert_false (told_as_hung (w, A));
+  /* Again: it is the same trouble, and none in doubt. */
+  outcome (w, A, &w->tcp, OUTCOME_FAILED, "ticks-dead", HEALTH_BECAME_FAILED);
+  assert_true (told_as_hung (w, A));
+  assert_null (newest (w)->next);
+  brought_to (w, "hard-lockup", "high");
+  /* Well before that: a near miss. */
+  outcome (w, B, &w->tcp, OUTCOME_FAILED, "scheduler-dead",
+           HEALTH_BECAME_SUSPECT);
+  outcome (w, B, &w->tcp, OUTCOME_OK, "ok", HEALTH_BECAME_WELL);
+  assert_int_equal (newest (w)->stand, STAND_NOT);
+  assert_int_equal (newest (w)->inc.timeline[newest (w)->inc.moments - 2].kind,
+                    MOMENT_NEAR_MISS);
+  brought_to (w, "none", "high");
+  /* The diagnosis finds it. */
+  outcome (w, C, &w->tcp, OUTCOME_FAILED, "vcpus-dead",
+           HEALTH_BECAME_SUSPECT);
+  brought_to (w, "hard-lockup", "high");
+  assert_true (told_as_hung (w, C));
+}
+
 static void
 the_hypervisor_is_believed (void **state)
 {
@@ -543,6 +576,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     WITH (up, who_cannot_be_asked_is_not_called_hung),
+    WITH (up, a_first_look_is_a_suspicion),
     WITH (up, the_hypervisor_is_believed),
     WITH (up, its_state_is_believed),
     WITH (up, one_death_is_told_once),

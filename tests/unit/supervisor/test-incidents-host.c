@@ -96,6 +96,44 @@ one_for_four (void **state)
   assert_int_equal (incident_children (host), 4);
 }
 
+/* The first fact of its evidence whose name begins so. */
+static const struct verdict_fact *
+cited (const struct active *host, const char *begin)
+{
+  const struct verdict *v = &host->inc.verdict;
+
+  for (unsigned i = 0; i < v->nfacts; i++)
+    if (strncmp (v->facts[i].name, begin, strlen (begin)) == 0)
+      return &v->facts[i];
+  return NULL;
+}
+
+/* What is told of that guest's incident. */
+static const char *
+told_of (const struct active *host, const struct active *child)
+{
+  char name[80];
+  const struct verdict_fact *f;
+
+  snprintf (name, sizeof name, "child.%s", child->inc.id);
+  f = cited (host, name);
+  return f ? f->value : "";
+}
+
+/* And the head of its bundle has all of them. */
+static void
+evidence_is_packed (struct world *w, const struct active *host)
+{
+  struct json_object *facts = json_get (w->head, "facts");
+
+  assert_true (host->inc.verdict.nfacts >= 2);
+  assert_true (json_object_array_length (facts) >= host->inc.verdict.nfacts);
+  for (unsigned i = 0; i < host->inc.verdict.nfacts; i++)
+    assert_string_equal (
+        json_get_str (json_object_array_get_idx (facts, i), "name"),
+        host->inc.verdict.facts[i].name);
+}
+
 static bool
 is_of_guest (struct json_object *child, const struct incident *inc)
 {
@@ -153,10 +191,10 @@ judged_by_its_children (void **state)
   verdict (w, "unknown", "low");
   while (w->nputs)
     on_disk (w, NULL);
-  verdict (w, "storage-stalled", "medium");
+  verdict_by (w, "storage-stalled", "medium", "disk.any_moved", "monitor");
   while (w->nputs)
     on_disk (w, NULL);
-  verdict (w, "storage-stalled", "high");
+  verdict_by (w, "storage-stalled", "high", "disk.any_moved", "memory");
   assert_int_equal (host->life, LIFE_WAITING);
   verdict (w, "kernel-panic", "high");
   assert_int_equal (host->life, LIFE_PACKING);
@@ -167,6 +205,15 @@ judged_by_its_children (void **state)
                            "of 4 that were looked at, 2 are storage-stalled"));
   assert_int_equal (json_object_array_length (json_get (w->head, "children")),
                     4);
+  assert_string_equal (cited (host, "host.crowd")->value, host->inc.reason);
+  assert_non_null (strstr (told_of (host, of (w, B)),
+                           "storage-stalled (medium), disk vda; "
+                           "disk.any_moved=no by monitor"));
+  assert_non_null (strstr (told_of (host, of (w, C)), "by memory"));
+  /* What another shows is no evidence of it. */
+  assert_string_equal (told_of (host, of (w, D)), "");
+  assert_string_equal (cited (host, "host.psi.cpu.some")->source, "host");
+  evidence_is_packed (w, host);
   while (w->npacks)
     packed (w, NULL);
   assert_int_equal (host->life, LIFE_DONE);
@@ -187,7 +234,7 @@ judged_again_when_it_grows (void **state)
   host = of_host (w);
   while (w->nputs)
     on_disk (w, NULL);
-  verdict (w, "storage-stalled", "high");
+  verdict_by (w, "storage-stalled", "high", "disk.any_moved", "memory");
   verdict (w, "unknown", "low");
   pass (w, 11000);
   while (w->npacks)
@@ -198,12 +245,13 @@ judged_again_when_it_grows (void **state)
   fails (w, C);
   while (w->nputs)
     on_disk (w, NULL);
-  verdict (w, "storage-stalled", "high");
+  verdict_by (w, "storage-stalled", "high", "disk.any_moved", "memory");
   while (w->npacks)
     packed (w, NULL);
   assert_string_equal (host->inc.verdict.confidence, "medium");
   pass (w, 11000);
   assert_string_equal (host->inc.verdict.confidence, "high");
+  assert_true (told_of (host, of (w, C))[0]);
   assert_non_null (strstr (host->inc.verdict.sentence, "of 3 that were"));
   assert_true (host->inc.rev > rev + 1);
   assert_non_null (strstr (stored (w, host->inc.id)->text, "of 3 that were"));
@@ -211,6 +259,29 @@ judged_again_when_it_grows (void **state)
   rev = host->inc.rev;
   pass (w, 60000);
   assert_int_equal (host->inc.rev, rev);
+}
+
+/* Two that were called so, and of whom nobody has seen anything but that they
+ * failed: that is one kind of evidence. */
+static void
+not_sure_without_evidence (void **state)
+{
+  struct world *w = *state;
+  struct active *host;
+
+  four (w);
+  fails (w, A);
+  fails (w, B);
+  host = of_host (w);
+  while (w->nputs)
+    on_disk (w, NULL);
+  verdict_by (w, "storage-stalled", "high", "probe.up", "scenario");
+  verdict (w, "storage-stalled", "high");
+  pass (w, 11000);
+  assert_int_equal (host->life, LIFE_PACKING);
+  assert_string_equal (host->inc.verdict.class_, "storage-stalled");
+  assert_string_equal (host->inc.verdict.confidence, "medium");
+  assert_true (told_of (host, of (w, A))[0]);
 }
 
 /* Whoever comes within the time to settle is waited for. */
@@ -339,9 +410,16 @@ a_host_that_is_short (void **state)
   host = of_host (w);
   assert_non_null (host);
   assert_string_equal (host->inc.code, CODE_PRESSED);
+  w->cpu_some = 97;
   on_disk (w, NULL);
   assert_int_equal (host->life, LIFE_PACKING);
   assert_string_equal (host->inc.verdict.class_, "host-starved");
+  assert_string_equal (host->inc.verdict.culprit, "host CPU");
+  assert_string_equal (host->inc.verdict.confidence, "high");
+  assert_string_equal (cited (host, "host.psi.cpu.some")->value, "97.00");
+  assert_string_equal (cited (host, "host.crowd")->value,
+                       "6 of 6 guests stopped answering");
+  evidence_is_packed (w, host);
   packed (w, NULL);
   for (int i = 0; i < 6; i++)
     {
@@ -355,6 +433,23 @@ a_host_that_is_short (void **state)
   assert_int_equal (host->inc.end, INCIDENT_RECOVERED);
 }
 
+/* Its own kernel does not say so now. */
+static void
+perhaps_short (void **state)
+{
+  struct world *w = *state;
+  struct active *host;
+
+  assert_true (pressed (w, 3));
+  host = of_host (w);
+  w->cpu_some = 20;
+  on_disk (w, NULL);
+  assert_string_equal (host->inc.verdict.class_, "host-starved");
+  assert_string_equal (host->inc.verdict.culprit, "this host");
+  assert_string_equal (host->inc.verdict.confidence, "medium");
+  assert_non_null (cited (host, "host.psi.cpu.some"));
+}
+
 int
 main (void)
 {
@@ -362,11 +457,13 @@ main (void)
     WITH (up, one_for_four),
     WITH (up, judged_by_its_children),
     WITH (up, judged_again_when_it_grows),
+    WITH (up, not_sure_without_evidence),
     WITH (up, not_too_soon),
     WITH (up, stands_as_long_as_one_does),
     WITH (up, others_are_not_of_it),
     WITH (up, his_own_playbook),
     WITH (up, a_host_that_is_short),
+    WITH (up, perhaps_short),
     WITH (up, those_of_one_server_are_its_own),
   };
 

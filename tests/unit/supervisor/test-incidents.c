@@ -149,6 +149,49 @@ writer_hangs (void **state)
   assert_int_equal (w->incidents->missteps, 0);
 }
 
+/* Whose turn comes when it is waited for no more is not held up by another's
+ * waiting, nor takes the end of that; and who was answered in time waits for
+ * nothing. */
+static void
+one_of_two_waits (void **state)
+{
+  struct world *w = *state;
+  struct active *b, *c;
+
+  w->incidents->max_begun = 1;
+  fails (w, A);
+  while (w->nputs > 0)
+    on_disk (w, NULL);
+  assert_int_equal (newest (w)->life, LIFE_COLLECTING);
+  fails (w, B);
+  b = newest (w);
+  loop_advance (w->d.loop, 5100);
+  assert_int_equal (b->life, LIFE_WAITING);
+  fails (w, C);
+  c = newest (w);
+  loop_advance (w->d.loop, 100);
+  assert_int_equal (c->life, LIFE_WRITING);
+  verdict (w, "slow", "high");
+  loop_advance (w->d.loop, 1);
+  assert_int_equal (b->life, LIFE_COLLECTING);
+  assert_int_equal (c->life, LIFE_WRITING);
+  loop_advance (w->d.loop, 4900);
+  assert_int_equal (c->life, LIFE_WAITING);
+}
+
+static void
+answered_in_time (void **state)
+{
+  struct world *w = *state;
+
+  fails (w, A);
+  loop_advance (w->d.loop, 1000);
+  while (w->nputs > 0)
+    on_disk (w, NULL);
+  loop_advance (w->d.loop, 10000);
+  assert_int_equal (newest (w)->late, 0);
+}
+
 /* What cannot be asked is told at once, while the writer still owes answers
  * that name the incident: it is not taken out of the list before those. */
 static void
@@ -558,6 +601,8 @@ main (void)
     cmocka_unit_test (only_the_legal_steps),
     WITH (up, from_failure_to_bundle),
     WITH (up, writer_hangs),
+    WITH (up, one_of_two_waits),
+    WITH (up, answered_in_time),
     WITH (up, stays_until_answered),
     WITH (up, no_alert),
     WITH (up, as_severe_as_its_scenario),

@@ -9,6 +9,7 @@ struct heard_state
 {
   unsigned facts;
   int64_t last;
+  uint64_t last_ms;
 };
 
 static unsigned states; /* that there are */
@@ -35,6 +36,7 @@ on_fact (void *state, const struct scenario *s, const struct fact *fact,
 
   h->facts++;
   h->last = fact->i;
+  h->last_ms = now_ms;
 }
 
 static void
@@ -48,6 +50,15 @@ on_due (void *state, const struct scenario *s, uint64_t now_ms,
   snprintf (ret->code, sizeof ret->code, "heard");
 }
 
+/* A negative fact says in how many ms it wants to be heard. */
+static uint64_t
+on_soon (void *state, const struct scenario *s)
+{
+  const struct heard_state *h = state;
+
+  return h->last < 0 ? h->last_ms + (uint64_t) -h->last : 0;
+}
+
 static const char *const facts[] = { "console.bytes", "console.state", NULL };
 static const char *const uses_console[] = { "console", NULL };
 static const struct scenario_watch of_boot = {
@@ -56,6 +67,7 @@ static const struct scenario_watch of_boot = {
   .state_free = state_free,
   .fact = on_fact,
   .due = on_due,
+  .soon = on_soon,
 };
 static const struct scenario_watch of_process = {
   .facts = facts,
@@ -134,6 +146,32 @@ test_watches (void **state)
   meant_now = MEANT_TO_STAND;
   ask (w, OUTCOME_OK);
   assert_last (w, OUTCOME_NO_VERDICT, "paused");
+}
+
+/* Who has heard what he must say is not waited for longer; and says it once. */
+static void
+test_says_it_soon (void **state)
+{
+  struct world *w = *state;
+  uint64_t now;
+
+  bind (w, TCP ("up", ""), &kind_boot);
+  in_turn (w);
+  now = loop_now (w->env.loop);
+  assert_int_equal (info (w)->next_ms, now + 30000);
+  say (w, "console.bytes", 100, 0, -40000);
+  until_told (w);
+  assert_int_equal (info (w)->next_ms, now + 30000);
+  say (w, "console.bytes", 100, 0, -5000);
+  until_told (w);
+  assert_int_equal (info (w)->next_ms, now + 5000);
+  in_turn (w);
+  assert_last (w, OUTCOME_FAILED, "heard");
+  assert_true (loop_now (w->env.loop) < now + 6000);
+  /* What was due already was said. */
+  say (w, "console.bytes", 100, 0, 3);
+  until_told (w);
+  assert_true (info (w)->next_ms > loop_now (w->env.loop) + 4000);
 }
 
 /* What it knows is over with the boot, or the process. */
@@ -255,7 +293,7 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    T (test_watches),
+    T (test_watches), T (test_says_it_soon),
     T (test_forgets),
     T (test_combines),
   };

@@ -1,0 +1,194 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# test-faults - the faults that people are given for their own guests, examples/faults: each says what it does, none is
+# made in the wrong place or without leave, and what can be undone is. On processes, a network and a file system of the test's own.
+set -u
+src=$(cd "${srcdir:-$(dirname "$0")/../..}" && pwd)
+dir=$(mktemp -d) || exit 1
+pids=''
+failed=0
+# Without a word of it.
+# shellcheck disable=SC2086 # pids
+trap 'disown -a; kill -9 $pids 2>/dev/null; rm -rf "$dir"' EXIT
+fail() { echo "FAIL: $*"; failed=1; }
+f=$src/examples/faults
+export HANGDOG_FAULT_STATE=$dir
+# A guest, as far as the scripts look.
+mkdir -p "$dir/proc/1" "$dir/host/12"
+printf 'flags\t: fpu hypervisor lm\n' >"$dir/proc/cpuinfo"
+cp "$dir/proc/cpuinfo" "$dir/host/"
+echo init >"$dir/proc/1/comm"
+echo qemu-system-x86 >"$dir/host/12/comm"
+export HANGDOG_FAULT_PROC=$dir/proc
+sh=$(command -v dash || command -v sh)
+
+exits() { # CODE SCRIPT ARG...
+    local want=$1 rc=0
+    shift
+    "$sh" "$f/$1.sh" "${@:2}" >"$dir/said" 2>&1 || rc=$?
+    [ $rc = "$want" ] || { fail "$*: $rc, not $want: $(head -c 300 "$dir/said")"; return 1; }
+}
+state() { sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null; }
+until_true() { # COMMAND, for 10 s
+    local n
+    for ((n = 0; n < 200; n++)); do eval "$1" && return 0; sleep 0.05; done
+    fail "in vain: $1"
+}
+
+# ---- what they say ----
+for s in in-guest in-app on-host; do
+    for shell in "$sh" 'busybox sh' 'bash --posix'; do
+        # shellcheck disable=SC2086 # words
+        ! command -v ${shell%% *} >/dev/null || $shell -n "$f/$s.sh" || fail "$s: $shell cannot read it"
+    done
+    ! command -v shellcheck >/dev/null || shellcheck -s sh "$f/$s.sh" || fail "$s: shellcheck"
+    exits 0 $s --help
+    grep -q "^ *$s.sh .*--for" "$dir/said" || fail "$s --help has no example"
+    cp "$dir/said" "$dir/help"
+    exits 0 $s --list
+    while IFS='|' read -r name _ what _ end _; do
+        grep -qF "  $name " "$dir/help" || fail "$s --help does not know $name"
+        grep -qE "^(${name//-/_}|${name}_it)\(\) \{" "$f/$s.sh" || fail "$s: $name is listed and not there"
+        case $end in undo | for | reset | restart) ;; *) fail "$s: $name ends by \"$end\"" ;; esac
+        [ -n "$what" ] || fail "$s: $name does not say what it does"
+    done <"$dir/said"
+    exits 2 $s
+    exits 2 $s no-such-thing
+    exits 2 $s --no-such-option
+done
+
+# ---- not in the wrong place, not without leave: nothing here would do harm if it were made ----
+HANGDOG_FAULT_PROC=$dir/host exits 3 in-guest program-stopped no-such-program
+HANGDOG_FAULT_PROC=$dir/host exits 3 in-app stopped --name no-such-program
+printf 'flags\t: fpu lm\n' >"$dir/host/cpuinfo"
+rm "$dir/host/12/comm"
+HANGDOG_FAULT_PROC=$dir/host exits 3 in-guest program-stopped no-such-program
+cp "$(command -v sleep)" "$dir/qemu-system-x86"
+"$dir/qemu-system-x86" 600 &
+q=$!
+sleep 600 &
+other=$!
+pids="$q $other"
+until_true "[ \"\$(cat /proc/$q/comm)\" = qemu-system-x86 ]"
+exits 3 on-host stop --pid $other
+exits 3 on-host stop --guest no-such-guest
+exits 2 on-host stop
+exits 2 on-host kill --pid $q
+exits 2 on-host kill --pid $q --for 5 --yes
+exits 2 on-host link-down --pid $q
+exits 1 on-host stop --pid $q --undo
+[ "$(state $q)$(state $other)" = SS ] || fail "something was done to them"
+
+# ---- from the host ----
+exits 0 on-host stop --pid $q
+until_true "[ \"\$(state $q)\" = T ]"
+exits 2 on-host stop --pid $q
+exits 0 on-host stop --pid $q --undo
+until_true "[ \"\$(state $q)\" = S ]"
+exits 0 on-host server-stopped $other --for 1
+[ "$(state $other)" = T ] || fail "the server is not stopped"
+until_true "[ \"\$(state $other)\" = S ]"
+until_true "[ -z \"\$(ls '$dir/hangdog-fault')\" ]"
+# Its monitor: what it is told, and told again.
+cat >"$dir/ask" <<'EOT'
+#!/bin/sh
+echo "$1" >>"${0}ed"
+case $1 in
+    *query-rx-filter*) echo '{"return": [{"main-mac": "52:54:00:12:34:56", "name": "net7", "promiscuous": false}]}' ;;
+    *query-block*) echo '{"return": [{"device": "", "locked": false, "qdev": "/machine/disk", "type": "unknown"}]}' ;;
+    *query-balloon*) echo '{"return": {"actual": 268435456}}' ;;
+    *'"stop"'*) echo '{"error": {"class": "GenericError", "desc": "no"}}' ;;
+    *) echo '{"return": {}}' ;;
+esac
+EOT
+chmod +x "$dir/ask"
+told() { # SCRIPT'S ARGUMENTS... : is then told, and by --undo, what stands in the input
+    : >"$dir/asked"
+    exits 0 on-host "$@" --pid $q --ask "$dir/ask"
+    exits 0 on-host "$@" --pid $q --ask "$dir/ask" --undo
+    grep -v query- "$dir/asked" | diff - "$dir/want" || fail "$* tells its monitor something else"
+}
+cat >"$dir/want" <<'EOT'
+{"execute":"set_link","arguments":{"name":"net7","up":false}}
+{"execute":"set_link","arguments":{"name":"net7","up":true}}
+EOT
+told link-down
+cat >"$dir/want" <<'EOT'
+{"execute":"block_set_io_throttle","arguments":{"id":"/machine/disk","bps":9,"bps_rd":0,"bps_wr":0,"iops":0,"iops_rd":0,"iops_wr":0}}
+{"execute":"block_set_io_throttle","arguments":{"id":"/machine/disk","bps":0,"bps_rd":0,"bps_wr":0,"iops":0,"iops_rd":0,"iops_wr":0}}
+EOT
+told crawl 9
+printf '{"execute":"balloon","arguments":{"value":%s}}\n' 33554432 268435456 >"$dir/want"
+told memory-taken 32
+exits 1 on-host paused --pid $q --ask "$dir/ask" # what it refuses is said, and there is nothing to undo
+exits 1 on-host paused --pid $q --ask "$dir/ask" --undo
+# Its log: who reads the pipe, and not who else writes to it.
+"$dir/qemu-system-x86" 600 >"$dir/log" &
+q2=$!
+pids="$pids $q2"
+# A file is no pipe.
+( exec "$dir/qemu-system-x86" 600 2>/dev/null; ) > >(exec sleep 600) &
+q3=$!
+pids="$pids $q3"
+until_true "[ \"\$(cat /proc/$q3/comm)\" = qemu-system-x86 ]"
+exits 1 on-host log-blocked --pid $q2
+exits 0 on-host log-blocked --pid $q3
+who=$(sed -n 's/.*kill -CONT //p' "$dir/hangdog-fault/host-log-blocked.$q3")
+pids="$pids $who"
+[ "$(state "${who% }")$(state $q3)" = TS ] || fail "log-blocked stopped \"$who\""
+exits 0 on-host log-blocked --pid $q3 --undo
+
+# ---- from inside ----
+if [ "$(id -u)" = 0 ]; then
+    exits 2 in-guest panic           # without --yes
+    exits 2 in-guest panic --for 5   # which nothing would undo
+    exits 2 in-guest tasks-full "a;b" --yes
+    exits 1 in-guest program-stopped no-such-program
+    cp "$(command -v sleep)" "$dir/fault-prey"
+    "$dir/fault-prey" 600 &
+    prey=$!
+    pids="$pids $prey"
+    until_true "[ \"\$(cat /proc/$prey/comm)\" = fault-prey ]"
+    exits 0 in-guest program-stopped fault-prey
+    until_true "[ \"\$(state $prey)\" = T ]"
+    exits 2 in-guest program-stopped fault-prey
+    exits 0 in-guest program-stopped --undo
+    until_true "[ \"\$(state $prey)\" = S ]"
+    exits 0 in-guest cpu-hog 1 --for 1
+    hog=$(sed -n 's/kill -9 -\([0-9]*\).*/\1/p' "$dir/hangdog-fault/cpu-hog")
+    pids="$pids $hog"
+    [ "$(state "$hog")" = R ] || fail "cpu-hog: process \"$hog\" does not run"
+    until_true "[ -z \"\$(state $hog)\" ]"
+    # A network and a file system of its own.
+    if unshare -mn sh -c "ip link set lo up && mount -t tmpfs -o size=1m x '$dir/host'" 2>/dev/null; then
+        unshare -mn bash -c "
+            ip link set lo up; ip addr add 192.0.2.7/24 dev lo; ip route add default via 192.0.2.1 dev lo
+            mount -t tmpfs -o size=1m x '$dir/host'
+            now() { for i in \$(seq 200); do eval \"\$1\" && return; sleep 0.05; done; echo \"FAIL: in vain: \$1\"; exit 1; }
+            '$sh' '$f/in-guest.sh' address-gone && now '! ip addr show lo | grep -q 192.0.2.7' &&
+            '$sh' '$f/in-guest.sh' address-gone --undo && now 'ip route | grep -q \"^default via 192.0.2.1 dev lo\"' &&
+            '$sh' '$f/in-guest.sh' net-down --for 1 && now '! ip link show lo | grep -q LOWER_UP' && now 'ip route | grep -q \"^default\"' &&
+            '$sh' '$f/in-guest.sh' disk-full '$dir/host' && { ! echo x >'$dir/host/y'; } 2>/dev/null &&
+            '$sh' '$f/in-guest.sh' disk-full --undo && echo x >'$dir/host/y'" >"$dir/said" 2>&1 || fail "network or disk: $(cat "$dir/said")"
+    else echo "no network of its own: address-gone, net-down and disk-full were not made"; fi
+    # The application.
+    if command -v perl >/dev/null && [ ! -d /run/systemd/system ]; then
+        app() { # STATE STATE-OF-PROCESS
+            exits 0 in-app start --name fault-shop $((40000 + $$ % 20000)) || return
+            local p
+            p=$(sed -n 's/.*process //p' "$dir/said")
+            pids="$pids $p"
+            until_true "exec 3<>/dev/tcp/127.0.0.1/$((40000 + $$ % 20000)) && grep -q open <&3" 2>/dev/null
+            exits 0 in-app "$1" --name fault-shop
+            until_true "[ \"\$(state $p)\" = $2 ]"
+            [ "$1" != deadlock ] || until_true "grep -q '^202 ' /proc/$p/syscall || [ \"\$(uname -m)\" != x86_64 ]"
+            kill -9 "$p"
+            until_true "[ -z \"\$(state $p)\" ]"
+        }
+        app deadlock S
+        app loop R
+    else echo "no perl: its application was not started"; fi
+else echo "not root: nothing was made from inside"; fi
+[ $failed = 0 ] && echo ok
+exit $failed
