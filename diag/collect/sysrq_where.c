@@ -63,8 +63,8 @@ sysrq_where_proc (struct sysrq_state *to, const char *text, size_t len)
 }
 
 /* ttyS1 is the second serial port, and its chardev is called so: those before
- * it may lead nowhere that is known here.  Of others, how many of its kind stand
- * before it. */
+ * it may lead nowhere that is known here.  Of others, how many of its kind
+ * stand before it. */
 static unsigned
 number_of (const struct guest *g, const struct guest_console *con)
 {
