@@ -8,7 +8,7 @@
 /* Of the text below: the page's policy allows this style, and no other.  The
  * test of the report says what it must be. */
 const char report_style_hash[]
-    = "sha256-+anrnNViNO9qymiElmLhSiFgN8q62TpviwUFByMJixI=";
+    = "sha256-NCryMak7pbdi0TSAt53WVPGPEPaBg3gF6nulcEKvMdk=";
 
 const char report_style[] =
     ":root{--bg:#f3f5f8;--fg:#171b22;--soft:#566070;--card:#fff;"
@@ -173,8 +173,8 @@ const char report_style[] =
     ".dot.trouble::before{color:var(--bad)}"
     ".dot.machine::before{color:var(--good)}.dot.act::before{"
     "color:var(--act)}"
-    ".wide .when td,.wide .gaps td{overflow-wrap:anywhere}.gaps code{"
-    "overflow-wrap:break-word}.when td:first-child{width:7.5rem}"
+    ".wide .when td,.wide .gaps td:last-child{overflow-wrap:anywhere}.gaps "
+    "code{overflow-wrap:break-word}.when td:first-child{width:7.5rem}"
     ".when td:nth-child(2){width:8.5rem}"
     "rect.got{fill:var(--f0)}rect.notgot{fill:var(--d0)}"
     ".flame{overflow:hidden;margin:.5rem 0}.flame svg{overflow:hidden}.flame "

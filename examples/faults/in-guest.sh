@@ -168,7 +168,7 @@ all_stopped() {
     later "trap '' HUP; kill -STOP -1; $wake"
 }
 tasks_full() {
-    read -r was </proc/sys/kernel/pid_max
+    was=$(cat /proc/sys/kernel/pid_max) # read by "read", byte by byte, it has one
     undo_by "echo $was >/proc/sys/kernel/pid_max"
     waker
     echo "${1:-400}" >/proc/sys/kernel/pid_max || fail "${1:-400} tasks: the kernel does not take that"
@@ -197,7 +197,7 @@ memory_low() {
 }
 rt_hog() {
     command -v chrt >/dev/null && command -v taskset >/dev/null || fail "it needs chrt and taskset"
-    read -r was </proc/sys/kernel/sched_rt_runtime_us
+    was=$(cat /proc/sys/kernel/sched_rt_runtime_us)
     undo_by "echo $was >/proc/sys/kernel/sched_rt_runtime_us"
     waker
     echo -1 >/proc/sys/kernel/sched_rt_runtime_us

@@ -86,8 +86,11 @@ until_true "[ \"\$(state $q)\" = T ]"
 exits 2 on-host stop --pid $q
 exits 0 on-host stop --pid $q --undo
 until_true "[ \"\$(state $q)\" = S ]"
+exits 0 on-host server-stopped $other
+until_true "[ \"\$(state $other)\" = T ]"
+exits 0 on-host server-stopped $other --undo
+until_true "[ \"\$(state $other)\" = S ]"
 exits 0 on-host server-stopped $other --for 1
-[ "$(state $other)" = T ] || fail "the server is not stopped"
 until_true "[ \"\$(state $other)\" = S ]"
 until_true "[ -z \"\$(ls '$dir/hangdog-fault')\" ]"
 # Its monitor: what it is told, and told again.
@@ -155,11 +158,14 @@ if [ "$(id -u)" = 0 ]; then
     exits 2 in-guest program-stopped fault-prey
     exits 0 in-guest program-stopped --undo
     until_true "[ \"\$(state $prey)\" = S ]"
-    exits 0 in-guest cpu-hog 1 --for 1
+    exits 0 in-guest cpu-hog 1
     hog=$(sed -n 's/kill -9 -\([0-9]*\).*/\1/p' "$dir/hangdog-fault/cpu-hog")
     pids="$pids $hog"
     [ "$(state "$hog")" = R ] || fail "cpu-hog: process \"$hog\" does not run"
+    exits 0 in-guest cpu-hog --undo
     until_true "[ -z \"\$(state $hog)\" ]"
+    exits 0 in-guest cpu-hog 1 --for 1
+    until_true "[ ! -e '$dir/hangdog-fault/cpu-hog' ]"
     # A network and a file system of its own.
     if unshare -mn sh -c "ip link set lo up && mount -t tmpfs -o size=1m x '$dir/host'" 2>/dev/null; then
         unshare -mn bash -c "
@@ -168,7 +174,8 @@ if [ "$(id -u)" = 0 ]; then
             now() { for i in \$(seq 200); do eval \"\$1\" && return; sleep 0.05; done; echo \"FAIL: in vain: \$1\"; exit 1; }
             '$sh' '$f/in-guest.sh' address-gone && now '! ip addr show lo | grep -q 192.0.2.7' &&
             '$sh' '$f/in-guest.sh' address-gone --undo && now 'ip route | grep -q \"^default via 192.0.2.1 dev lo\"' &&
-            '$sh' '$f/in-guest.sh' net-down --for 1 && now '! ip link show lo | grep -q LOWER_UP' && now 'ip route | grep -q \"^default\"' &&
+            '$sh' '$f/in-guest.sh' net-down && now '! ip link show lo | grep -q LOWER_UP' &&
+            '$sh' '$f/in-guest.sh' net-down --undo && now 'ip route | grep -q \"^default\"' &&
             '$sh' '$f/in-guest.sh' disk-full '$dir/host' && { ! echo x >'$dir/host/y'; } 2>/dev/null &&
             '$sh' '$f/in-guest.sh' disk-full --undo && echo x >'$dir/host/y'" >"$dir/said" 2>&1 || fail "network or disk: $(cat "$dir/said")"
     else echo "no network of its own: address-gone, net-down and disk-full were not made"; fi
