@@ -235,6 +235,10 @@ its_heartbeat (void **state)
   concludes (RUNS BEAT "guest.scheduler=dead;guest.ticks=alive",
              "scheduler-dead", "soft-lockup", NULL);
   facet_is ("ticks", "alive");
+  concludes (RUNS BEAT "guest.ticks=dead;guest.vcpus=dead;guest.panicked=1",
+             "ticks-dead", "kernel-panic", "no clock of it went on for 12 s");
+  concludes (RUNS BEAT LIVES "guest.panicked=1", "ticks-dead", "unknown",
+             NULL);
   /* A look of now is worth more. */
   concludes (RUNS BEAT LIVES "guest.ticks=dead", "ticks-dead", "unknown",
              NULL);
@@ -277,6 +281,7 @@ facets_by_themselves (void **state)
     { "vcpu.0.moved@monitor=1", "vcpu", "alive" },
     { "vcpu.0.moved@monitor=0", "vcpu", "unknown" },
     { "guest.ticks=slow", "ticks", "slow" },
+    { "guest.ticks=alive;guest.panicked=1", "ticks", "dead" },
     { "guest.scheduler=dead", "scheduler", "dead" },
     { "guest.scheduler=slow", "scheduler", "slow" },
     { "guest.scheduler=alive", "scheduler", "alive" },
