@@ -29,7 +29,8 @@
 #define FULL_LEFT_KB (64 << 10)
 
 /* hd_o BOUND WHOLE CUT: $t by the filter WHOLE, or of more than BOUND bytes,
- * or than what is left of all, as CUT leaves them, and then a line "@@ -KEPT OF".
+ * or than what is left of all, as CUT leaves them, and then a line
+ * "@@ -KEPT OF".
  * hd_h keeps the first lines, hd_l the last, of logs.  Names that no alias of a
  * person has. */
 static const char script[]
