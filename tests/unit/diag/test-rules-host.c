@@ -109,6 +109,9 @@ which_side_of_a_disk (void **state)
                           "host itself reads well;disk.vda.host_read@host=ok",
              "no-answer", "storage-stalled", "disk vda");
   assert_non_null (strstr (last_verdict.next, "the host itself reads well"));
+  /* Who waits for it is named first. */
+  concludes (STALLED RUNS TROUBLE "app.culprit=shop.service;app.amiss=blocked",
+             "no-answer", "storage-stalled", "shop.service; disk vda");
   /* Without a look at its memory. */
   concludes (RUNS "disk.any_moved@monitor=0;tasks.in_io@sysrq=2;" TROUBLE,
              "no-answer", "storage-stalled",
