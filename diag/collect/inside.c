@@ -30,9 +30,8 @@
 
 /* hd_o BOUND WHOLE CUT: $t by the filter WHOLE, or of more than BOUND bytes,
  * or than what is left of all, as CUT leaves them, and then a line
- * "@@ -KEPT OF".
- * hd_h keeps the first lines, hd_l the last, of logs.  Names that no alias of a
- * person has. */
+ * "@@ -KEPT OF".  hd_h keeps the first lines, hd_l the last, of logs.  Names
+ * that no alias of a person has. */
 static const char script[]
     = "(LC_ALL=C;L=57344;hd_k(){ " INSIDE_MARK ";};hd_h(){ head -c $m|"
       "sed '$d';};hd_l(){ tail -c $m|sed 1d|hd_k;};hd_o(){ n=${#t};m=$1;"

@@ -308,7 +308,7 @@ tell (struct round *r)
 
   /* A kernel that has no driver for a keyboard does not answer by it: that it
    * is silent says something only where all ways were tried. */
-  if (r->best > ANSWER_NONE || !r->keyboard)
+  if (r->best > ANSWER_NONE || (!r->keyboard && !r->a.withheld))
     collect_str (ctx, "kernel.answers", "sysrq",
                  sysrq_answer_names[r->best]);
   if (r->nhidden > 0)
@@ -334,7 +334,8 @@ by_kernel (struct collect_ctx *ctx, const struct sysrq_own *own, char *keys,
     collect_int (ctx, "sysrq.mask", from, r.state.mask);
   r.a.loud = r.state.level >= 7;
   leave_refused (&r, keys);
-  rc = *keys ? sysrq_open (&r.a, own->console, !r.keyboard, err) : 0;
+  rc = *keys ? sysrq_open (&r.a, own->console, &r.state, !r.keyboard, err)
+             : 0;
   if (rc == 0 && *keys)
     {
       ask_all (&r, keys);
@@ -398,8 +399,8 @@ plan_kernel (const struct guest *g, const struct sysrq_own *own,
                 "has",
                 keys_of (own));
       snprintf (ret->acts[1], sizeof ret->acts[1],
-                "where no kernel takes a key it is typed, and the line "
-                "killed%s",
+                "at its kernel's console alone; what no kernel takes is "
+                "typed, the line killed%s",
                 libvirt ? "; BREAK taints the domain" : "");
     }
   if (has_body (keys_of (own)))

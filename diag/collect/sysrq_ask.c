@@ -270,36 +270,47 @@ await_answer (struct sysrq_asking *a, char key)
 
 /* ---- routes ---- */
 
+/* What is typed at nobody comes first; what would be typed at somebody, where
+ * no kernel takes it, only where one is known to. */
 static unsigned
-routes_of (const struct sysrq_asking *a, char key, enum sysrq_route *out)
+routes_of (struct sysrq_asking *a, char key, enum sysrq_route *out)
 {
   const struct guest *g = a->ctx->guest;
+  enum console_device device = a->con->device;
+  bool serial = a->where & SYSRQ_AT_SERIAL, hvc = a->where & SYSRQ_AT_HVC;
   bool can_break = g->monitor != MONITOR_NONE && a->con->alias[0];
+  bool mux = device == CONSOLE_DEV_MUX;
   unsigned n = 0;
 
   if (sysrq_can_press (g, key))
     out[n++] = ROUTE_KEYBOARD;
   if (!a->lease)
     return n;
-  switch (a->con->device)
-    {
-    case CONSOLE_DEV_VIRTIO:
-      out[n++] = ROUTE_CTRL_O;
-      break;
-    case CONSOLE_DEV_MUX:
-      /* Focus is on hvc0 from the start; a key behind a BREAK that went
-       * there is typed at its shell, so that comes last. */
-      out[n++] = ROUTE_CTRL_O;
-      if (a->con->muxed)
-        out[n++] = ROUTE_MUX_BREAK;
-      break;
-    case CONSOLE_DEV_SERIAL:
-    case CONSOLE_DEV_UNKNOWN:
-      if (can_break)
-        out[n++] = ROUTE_BREAK;
-      break;
-    }
+  a->withheld = !a->where;
+  if (hvc && (mux || device == CONSOLE_DEV_VIRTIO))
+    out[n++] = ROUTE_CTRL_O;
+  /* Focus is on hvc0 from the start; a key behind a BREAK that went there is
+   * typed at its shell, so that comes last. */
+  if (serial && mux && a->con->muxed)
+    out[n++] = ROUTE_MUX_BREAK;
+  if (serial && can_break && !mux && device != CONSOLE_DEV_VIRTIO)
+    out[n++] = ROUTE_BREAK;
   return n;
+}
+
+static void
+tell_withheld (const struct sysrq_asking *a, unsigned n)
+{
+  if (a->withheld)
+    a->ctx->out->gap (a->ctx->out, "sysrq",
+                      "not typed at console %s: that it is a console of the "
+                      "guest's kernel is not known (neither from its console= "
+                      "nor by kernel text there)",
+                      a->con->name);
+  else if (n == 0)
+    a->ctx->out->gap (a->ctx->out, "sysrq",
+                      "no way to send it: a keyboard and BREAK need a "
+                      "monitor, BREAK the console's chardev id");
 }
 
 static void
@@ -323,10 +334,6 @@ sysrq_ask (struct sysrq_asking *a, char key)
 
   if (a->route >= 0)
     routes[0] = (enum sysrq_route) a->route, n = 1;
-  if (n == 0)
-    a->ctx->out->gap (a->ctx->out, "sysrq",
-                      "no way to send it: a keyboard and BREAK need a "
-                      "monitor, BREAK the console's chardev id");
   for (unsigned i = 0; i < n && !collect_over (a->ctx); i++)
     {
       struct error why = ERROR_INIT;
@@ -349,33 +356,22 @@ sysrq_ask (struct sysrq_asking *a, char key)
         }
       clean_up (a, routes[i], key);
     }
+  tell_withheld (a, n);
   return ANSWER_NONE;
 }
 
 /* ---- at a console ---- */
 
-static const struct guest_console *
-choose (const struct guest *g, const char *want)
-{
-  if (want)
-    return guest_console_find (g, want);
-  for (unsigned i = 0; i < g->nconsoles; i++)
-    if (g->consoles[i].kind != CONSOLE_LOG
-        && g->consoles[i].mode != CONSOLE_TAIL)
-      return &g->consoles[i];
-  return NULL;
-}
-
 int
-sysrq_open (struct sysrq_asking *a, const char *con, bool typing,
-            struct error *err)
+sysrq_open (struct sysrq_asking *a, const char *con,
+            const struct sysrq_state *known, bool typing, struct error *err)
 {
   const struct guest *g = a->ctx->guest;
   int rc;
 
   a->route = -1;
   a->text = (struct buf) BUF_INIT (SYSRQ_MAX_BODY);
-  a->con = choose (g, con);
+  a->con = sysrq_choose (a->ctx, known, con, &a->where);
   if (!a->con)
     return error_set (err, ENOENT, "no console that can be typed into");
   if (!typing)

@@ -101,7 +101,8 @@ undo_focus (struct collect_ctx *ctx, struct json_object *undo,
             struct error *err)
 {
   struct sysrq_asking a = { .ctx = ctx };
-  int rc = sysrq_open (&a, json_get_str (undo, "console"), true, err);
+  int rc = sysrq_open (&a, json_get_str (undo, "console"), NULL, true,
+                       err);
 
   if (rc == 0 && !a.con->muxed)
     rc = error_set (err, ENODEV, "its console has no mux any more");

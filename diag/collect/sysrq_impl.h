@@ -7,6 +7,7 @@
  *   sysrq_end.c     how the answers end
  *   sysrq_key.c     the guest's keyboard, and the monitor
  *   sysrq_focus.c   the input focus of QEMU's mux, there and back
+ *   sysrq_where.c   which of the guest's consoles is its kernel's
  *   sysrq_level.c   what is known of it; the loglevel, there and back
  *   sysrq_shell.c   the same keys by a shell in the guest
  */
@@ -64,6 +65,8 @@ struct sysrq_asking
   struct lease *lease; /* NULL: nothing can be typed, but keys pressed */
   struct tap *tap;
   struct tap *own_tap; /* without a lease */
+  unsigned where;      /* SYSRQ_AT_*: what of it is the kernel's console */
+  bool withheld;       /* a way was not gone, since that is not known */
   int route;           /* that came through; -1 = none yet */
   bool loud;           /* its loglevel hides nothing */
   bool focus;          /* that it moves is on disk */
@@ -76,9 +79,12 @@ struct sysrq_asking
   bool unfinished;     /* it was still being printed when it was left */
 };
 
-/* con: NULL = the first that can be typed at.  typing: false takes the
- * console from nobody.  sysrq_close() in every case. */
-int sysrq_open (struct sysrq_asking *a, const char *con, bool typing,
+struct sysrq_state;
+/* con: NULL = the first that is known to be the kernel's, or else that can be
+ * typed at.  known: NULL = a kernel has answered at con before.  typing: false
+ * takes the console from nobody.  sysrq_close() in every case. */
+int sysrq_open (struct sysrq_asking *a, const char *con,
+                const struct sysrq_state *known, bool typing,
                 struct error *err);
 void sysrq_close (struct sysrq_asking *a);
 /* By the way that is known, or each that fits. */
@@ -99,6 +105,7 @@ struct sysrq_state
 {
   int level; /* its console loglevel, -1 = not known */
   int mask;  /* what SysRq may do there: 1 all, 0 nothing; -1 = not known */
+  char consoles[160]; /* its kernel's, "ttyS0 hvc0 "; "" = not known */
 };
 /* Asks nobody in the guest, nor its monitor. */
 void sysrq_look (struct collect_ctx *ctx, struct sysrq_state *ret);
@@ -116,6 +123,26 @@ bool sysrq_can_raise (const struct sysrq_asking *a,
  * put back. */
 bool sysrq_raise (struct sysrq_asking *a, const struct sysrq_state *was);
 void sysrq_restore (struct sysrq_asking *a, const struct sysrq_state *was);
+
+/* ---- which console is its kernel's (sysrq_where.c) ---- */
+
+enum
+{
+  SYSRQ_AT_SERIAL = 1 << 0, /* there BREAK is SysRq */
+  SYSRQ_AT_HVC = 1 << 1,    /* and there ^O */
+};
+/* Which of these a console is known to be; NULL: a kernel has answered
+ * there. */
+unsigned sysrq_kernel_at (const struct collect_ctx *ctx,
+                          const struct sysrq_state *state,
+                          const struct guest_console *con);
+/* NULL: there is none that can be typed at, or none of the name want. */
+const struct guest_console *
+sysrq_choose (const struct collect_ctx *ctx, const struct sysrq_state *state,
+              const char *want, unsigned *ret_where);
+/* From a kernel's command line; from /proc/consoles. */
+void sysrq_where_cmdline (struct sysrq_state *to, const char *cmdline);
+void sysrq_where_proc (struct sysrq_state *to, const char *text, size_t len);
 
 /* ---- the input focus of a mux (sysrq_focus.c) ---- */
 

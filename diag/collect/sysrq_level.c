@@ -41,7 +41,7 @@ take_row (const char *line, size_t len, struct sysrq_state *ret)
 {
   CLEANUP_JSON_DOC struct json_doc *doc = NULL;
   struct json_object *row;
-  const char *kind;
+  const char *kind, *cmdline;
 
   if (json_parse (line, len, JSON_WIRE, "look", LOOK_MAX_ROW, &doc, NULL) < 0)
     return;
@@ -51,6 +51,8 @@ take_row (const char *line, size_t len, struct sysrq_state *ret)
     return;
   ret->level = (int) json_get_int (row, "loglevel", -1);
   ret->mask = (int) json_get_int (row, "sysrq", -1);
+  cmdline = json_get_str (row, "cmdline");
+  sysrq_where_cmdline (ret, cmdline ? cmdline : "");
 }
 
 static int
@@ -74,7 +76,7 @@ sysrq_look (struct collect_ctx *ctx, struct sysrq_state *ret)
                            .no_registers = true };
   uint64_t until = collect_until (ctx, LOOK_MS);
 
-  *ret = (struct sysrq_state){ -1, -1 };
+  *ret = (struct sysrq_state){ .level = -1, .mask = -1 };
   if (ctx->guest->inc.pid <= 0)
     return;
   json_object_array_add (sections, json_object_new_string ("system"));
@@ -87,7 +89,8 @@ sysrq_look (struct collect_ctx *ctx, struct sysrq_state *ret)
 
 static const char script[]
     = "for f in printk sysrq; do echo \"@@ $f\"; "
-      "head -c 64 /proc/sys/kernel/$f; done; echo '@@ end'";
+      "head -c 64 /proc/sys/kernel/$f; done; echo '@@ consoles'; "
+      "head -c 1024 /proc/consoles; echo '@@ end'";
 
 static int
 number_of (const struct inside_part *part, int most)
@@ -126,6 +129,8 @@ sysrq_look_inside (struct collect_ctx *ctx, int way, struct sysrq_state *ret)
       ret->level = number_of (&part, RAISED);
     else if (strcmp (part.name, "sysrq") == 0 && ret->mask < 0)
       ret->mask = number_of (&part, INT_MAX);
+    else if (strcmp (part.name, "consoles") == 0)
+      sysrq_where_proc (ret, part.text, part.len);
 }
 
 bool
@@ -246,11 +251,11 @@ undo_level (struct collect_ctx *ctx, struct json_object *undo,
   /* It never came to it; or somebody has set another since. */
   if (now.level >= 0 && now.level != RAISED)
     return 0;
-  rc = sysrq_open (&a, con, true, err);
+  rc = sysrq_open (&a, con, NULL, true, err);
   if (rc < 0)
     {
       sysrq_close (&a);
-      rc = sysrq_open (&a, con, false, err);
+      rc = sysrq_open (&a, con, NULL, false, err);
     }
   if (rc == 0)
     rc = put_back (&a, (int) level, err);

@@ -35,6 +35,9 @@ struct asking
   void *arg;
   struct error err;
   struct json_object *end; /* what the parser ended with */
+  const struct archive_far *far;
+  int fd;
+  uint64_t total; /* bytes of it */
 };
 
 /* ---- the parser ---- */
@@ -63,6 +66,7 @@ answer (struct frame *f, void *arg)
 {
   struct asking *a = arg;
   const char *op = json_get_str (f->head, "op");
+  off_t at;
   int r;
 
   if (!op)
@@ -74,6 +78,9 @@ answer (struct frame *f, void *arg)
     }
   if (strcmp (op, "foreign") == 0)
     return FOREIGN;
+  /* The parser's descriptor is the same open file as ours. */
+  if (a->far && (at = lseek (a->fd, 0, SEEK_CUR)) >= 0)
+    a->far->fn ((uint64_t) at, a->total, a->far->arg);
   r = a->fn (op, f, a->arg, &a->err);
   return r < 0 ? r : 0;
 }
@@ -114,9 +121,10 @@ ask (const char *libexec, struct asking *a, const char *program,
 
 int
 archive_read (const char *libexec, const char *file, const char *task,
-              const char *name, archive_fn *fn, void *arg, struct error *err)
+              const char *name, archive_fn *fn, void *arg,
+              const struct archive_far *far, struct error *err)
 {
-  struct asking a = { .file = file, .fn = fn, .arg = arg,
+  struct asking a = { .file = file, .fn = fn, .arg = arg, .far = far,
                       .err = ERROR_INIT };
   CLEANUP_CLOSE int fd = -1;
   struct stat st;
@@ -128,6 +136,8 @@ archive_read (const char *libexec, const char *file, const char *task,
     return error_errno (err, errno, "%s", file);
   if (fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
     return error_set (err, EINVAL, "%s is not a file", file);
+  a.fd = fd;
+  a.total = (uint64_t) st.st_size;
   r = ask (libexec, &a, "hangdog-parser", task, name, fd, err);
   /* Archives of others take a library that starts slowly. */
   if (r == FOREIGN && lseek (fd, 0, SEEK_SET) == 0)
@@ -166,7 +176,7 @@ archive_manifest_of (const char *libexec, const char *file,
   CLEANUP_BUF struct buf text = BUF_INIT (BUNDLE_MAX_MANIFEST);
   struct error damage = ERROR_INIT;
   int r = archive_read (libexec, file, "bundle-cat", "manifest.json", keep_data,
-                        &text, &damage);
+                        &text, NULL, &damage);
 
   if (text.cut)
     return error_set (err, E2BIG, "%s: its manifest has more than %u MiB",
@@ -295,14 +305,16 @@ unpack (const char *op, struct frame *f, void *arg, struct error *err)
 
 int
 archive_unpack (const char *libexec, const char *file, int dirfd,
-                uint64_t max_bytes, struct unpacked *ret, struct error *err)
+                uint64_t max_bytes, struct unpacked *ret,
+                const struct archive_far *far, struct error *err)
 {
   struct unpacking u = { .dirfd = dirfd, .fd = -1, .max_bytes = max_bytes,
                          .all = ret };
   int r;
 
   *ret = (struct unpacked){ 0 };
-  r = archive_read (libexec, file, "bundle-all", NULL, unpack, &u, err);
+  r = archive_read (libexec, file, "bundle-all", NULL, unpack, &u, far,
+                    err);
   if (u.fd >= 0)
     close (u.fd);
   return r;

@@ -22,12 +22,20 @@ struct json_doc;
 typedef int archive_fn (const char *op, struct frame *f, void *arg,
                         struct error *err);
 
+/* Told with each frame: how many of the file's bytes are read.  NULL: nobody
+ * wants to know. */
+struct archive_far
+{
+  void (*fn) (uint64_t done, uint64_t total, void *arg);
+  void *arg;
+};
+
 /* task: one of the parser's about archives; name: its argument, or NULL.
  * -EBADMSG: the archive can't be read, is torn, or lacks what was asked for;
  * what came before was told. */
 int archive_read (const char *libexec, const char *file, const char *task,
                   const char *name, archive_fn *fn, void *arg,
-                  struct error *err);
+                  const struct archive_far *far, struct error *err);
 
 /* A bundle's manifest, read. */
 int archive_manifest (const char *libexec, const char *file,
@@ -52,6 +60,6 @@ struct unpacked
  * link, and no more than max_bytes. */
 int archive_unpack (const char *libexec, const char *file, int dirfd,
                     uint64_t max_bytes, struct unpacked *ret,
-                    struct error *err);
+                    const struct archive_far *far, struct error *err);
 
 #endif

@@ -322,7 +322,7 @@ unpack (struct redaction *s, const char *bundle, struct error *err)
 
   if (r == 0)
     r = archive_unpack (s->spec.libexec, bundle, s->raw.fd, REDACTION_UNPACK,
-                        &all, err);
+                        &all, NULL, err);
   if (r == -EBADMSG)
     r = 0;
   /* A torn one may have no manifest. */

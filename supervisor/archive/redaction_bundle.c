@@ -374,7 +374,7 @@ prepare (struct redaction *s, const char *file, struct error *err)
   if ((r = folder_make (s->spec.beneath, &s->raw, err)) < 0
       || (r = folder_make (s->spec.beneath, &s->out, err)) < 0
       || (r = archive_unpack (s->spec.libexec, file, s->raw.fd,
-                              REDACTION_UNPACK, &all, err))
+                              REDACTION_UNPACK, &all, NULL, err))
              < 0)
     return r;
   r = redaction_tell_host (s, err);

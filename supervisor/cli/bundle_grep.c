@@ -5,6 +5,7 @@
  */
 #include "supervisor/archive/archive.h"
 #include "supervisor/cli/bundle.h"
+#include "supervisor/cli/progress.h"
 
 #include "base/buf.h"
 #include "base/channel.h"
@@ -15,6 +16,7 @@
 #include "base/text.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define LINE_MAX_BYTES (64u << 10)
 
@@ -163,6 +165,8 @@ bundle_grep (struct cli *cli, const struct bundle_grep *what,
   CLEANUP_REGEX struct regex *regex = NULL;
   struct grep g = { .what = what, .cli = cli, .file = file,
                     .prefix = prefix };
+  struct progress progress;
+  const struct archive_far far = { progress_far, &progress };
   int r;
 
   if (what->nocase)
@@ -172,7 +176,10 @@ bundle_grep (struct cli *cli, const struct bundle_grep *what,
     return r;
   g.regex = regex;
   g.text = (struct buf) BUF_INIT (LINE_MAX_BYTES);
-  r = archive_read (cli->libexec, file, "bundle-all", NULL, told, &g, err);
+  progress_late (&progress, file, cli->json || isatty (STDOUT_FILENO));
+  r = archive_read (cli->libexec, file, "bundle-all", NULL, told, &g, &far,
+                    err);
+  progress_end (&progress, r >= 0, "");
   buf_done (&g.text);
   if (g.given_up)
     fprintf (stderr, "hangdog: %u lines took too long to look at\n",

@@ -208,7 +208,7 @@ bundle_look (struct cli *cli, const char *file, const char *dir, bool verify,
                     .began_ms = clock_ms () };
   int r = archive_read (cli->libexec, file,
                         verify ? "bundle-verify" : "bundle-list", NULL, told,
-                        &l, err);
+                        &l, NULL, err);
 
   if (verify && !dir && copy)
     dir = dirname (copy);

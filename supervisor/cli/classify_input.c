@@ -4,6 +4,7 @@
  */
 #include "supervisor/cli/classify.h"
 #include "supervisor/cli/cli.h"
+#include "supervisor/cli/progress.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -161,16 +162,23 @@ input_piece (struct input *in, char *buf, uint64_t ms, struct error *err)
 static int
 read_whole (struct classify *c, const char *name, char *buf, struct error *err)
 {
+  struct progress progress;
   struct input in;
+  struct stat st;
   ssize_t n = input_init (&in, c, name, err);
 
+  progress_late (&progress, name, c->how != TELL_TEXT);
   if (n == 0)
     n = input_open (&in, err);
-  if (n == 0)
+  if (n == 0 && fstat (in.fd, &st) == 0)
     do
-      n = input_piece (&in, buf, 0, err);
+      {
+        n = input_piece (&in, buf, 0, err);
+        progress_bytes (&progress, in.pos, (uint64_t) st.st_size);
+      }
     while (n > 0);
   input_done (&in);
+  progress_end (&progress, n >= 0 || n == -EAGAIN, "");
   /* A device without more to say, opened so that it cannot make us wait. */
   return n == -EAGAIN ? 0 : (int) n;
 }

@@ -6,6 +6,7 @@
  */
 #include "supervisor/cli/cli.h"
 #include "supervisor/cli/inspect_view.h"
+#include "supervisor/cli/progress.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define EXPAND_MS 180000
 #define MAX_HELD (4ull << 30) /* of memory, for what is not zeros */
@@ -26,6 +28,9 @@ struct expand
 {
   int fd;
   uint64_t at, held;
+  int from; /* the parser's descriptor is the same open file */
+  uint64_t total;
+  struct progress progress;
   struct error *err;
 };
 
@@ -56,7 +61,10 @@ take (struct frame *f, void *arg)
   struct expand *e = arg;
   const char *op = json_get_str (f->head, "op");
   int64_t bytes = json_get_int (f->head, "bytes", -1);
+  off_t read_to = lseek (e->from, 0, SEEK_CUR);
 
+  if (read_to >= 0)
+    progress_bytes (&e->progress, (uint64_t) read_to, e->total);
   if (op && strcmp (op, "data") == 0)
     return put (e, f->body, f->body_len);
   if (op && strcmp (op, "hole") == 0 && bytes >= 0
@@ -94,6 +102,7 @@ expand (const struct cli *cli, const char *what, int *fd, struct error *err)
   CLEANUP_CLOSE int memory = memfd_create ("core", MFD_CLOEXEC);
   struct expand e = { .fd = memory, .err = err };
   struct parser_run *run = NULL;
+  struct stat st;
   int r;
 
   if (memory < 0)
@@ -101,7 +110,11 @@ expand (const struct cli *cli, const char *what, int *fd, struct error *err)
   r = parser_run_start (&spec, &run, err);
   if (r < 0)
     return r;
+  progress_late (&e.progress, what, cli->json);
+  e.from = *fd;
+  e.total = fstat (*fd, &st) == 0 ? (uint64_t) st.st_size : 0;
   r = parser_run_listen (run, clock_ms () + EXPAND_MS, take, &e, err);
+  progress_end (&e.progress, r >= 0, "");
   parser_run_end (run, r < 0, NULL);
   if (r < 0)
     return error_wrap (err, "%s", what);

@@ -36,6 +36,31 @@ progress_begin (struct progress *p, const char *of, bool quiet)
   fputc ('\n', stderr);
 }
 
+void
+progress_late (struct progress *p, const char *of, bool quiet)
+{
+  progress_begin (p, of, true);
+  p->quiet = quiet;
+  p->late = true;
+}
+
+/* Whether anything is to be said. */
+static bool
+is_told (struct progress *p)
+{
+  if (p->quiet || !p->late)
+    return !p->quiet;
+  if (clock_ms () < p->begun + TELL_MS)
+    return false;
+  p->late = false;
+  if (!p->terminal)
+    {
+      progress_say ("BEGIN", p->of);
+      fputc ('\n', stderr);
+    }
+  return true;
+}
+
 static void
 show (struct progress *p, uint64_t done, uint64_t total, const char *count,
       const char *what)
@@ -66,7 +91,7 @@ progress_told (struct progress *p, uint64_t n, uint64_t total,
 {
   char count[48];
 
-  if (p->quiet)
+  if (!is_told (p))
     return;
   snprintf (count, sizeof count, "%" PRIu64 "/%" PRIu64, n, total);
   if (p->terminal)
@@ -101,7 +126,7 @@ progress_bytes (struct progress *p, uint64_t done, uint64_t total)
   unsigned is = progress_percent (done, total);
   char count[16], line[LINE];
 
-  if (p->quiet)
+  if (!is_told (p))
     return;
   progress_rate (line, sizeof line, done, total, clock_ms () - p->begun);
   if (p->terminal && is_due (p, SHOW_MS))
@@ -111,6 +136,12 @@ progress_bytes (struct progress *p, uint64_t done, uint64_t total)
     }
   else if (!p->terminal && is_due (p, TELL_MS))
     tell (p, is, 100, line);
+}
+
+void
+progress_far (uint64_t done, uint64_t total, void *p)
+{
+  progress_bytes (p, done, total);
 }
 
 void
@@ -125,7 +156,7 @@ bool
 progress_end (struct progress *p, bool ok, const char *text)
 {
   size_t len = p->of ? strlen (p->of) : 0;
-  bool tells = p->of && !p->quiet && !p->terminal;
+  bool tells = p->of && !p->quiet && !p->terminal && !p->late;
 
   progress_clear (p);
   /* Errors name what they are about, and so does the line. */

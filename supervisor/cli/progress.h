@@ -21,11 +21,15 @@ struct progress
   const char *of;
   uint64_t begun, shown; /* clock_ms() */
   bool terminal, quiet;
+  bool late; /* not begun: it may be short */
   bool on; /* a bar stands there */
 };
 
 /* quiet: nothing is said at all, as with --json.  of stays the caller's. */
 void progress_begin (struct progress *p, const char *of, bool quiet);
+/* The same of work that is short as a rule: nothing is said, BEGIN neither, if
+ * it ends within a second. */
+void progress_late (struct progress *p, const char *of, bool quiet);
 /* n of total is done.  what: for people, may be somebody else's text. */
 void progress_step (struct progress *p, uint64_t n, uint64_t total,
                     const char *what);
@@ -34,6 +38,8 @@ void progress_told (struct progress *p, uint64_t n, uint64_t total,
                     const char *what);
 /* Of bytes: five times a second on a terminal. */
 void progress_bytes (struct progress *p, uint64_t done, uint64_t total);
+/* The same, for who is given a function: p is a struct progress. */
+void progress_far (uint64_t done, uint64_t total, void *p);
 /* The bar is taken away: for a line that is to stay. */
 void progress_clear (struct progress *p);
 /* text "": there is nothing more to say.  True: a line says it, and who said

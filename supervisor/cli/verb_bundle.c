@@ -6,6 +6,7 @@
  */
 #include "supervisor/archive/archive.h"
 #include "supervisor/cli/bundle.h"
+#include "supervisor/cli/progress.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -17,6 +18,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct parse
 {
@@ -63,7 +65,16 @@ static int
 parse (struct cli *cli, struct parse *p, const char *task, const char *file,
        const char *name, struct error *err)
 {
-  return archive_read (cli->libexec, file, task, name, told, p, err);
+  /* What is printed says itself how far it is. */
+  bool quiet = cli->json || isatty (STDOUT_FILENO);
+  struct progress progress;
+  const struct archive_far far = { progress_far, &progress };
+  int r;
+
+  progress_late (&progress, file, quiet);
+  r = archive_read (cli->libexec, file, task, name, told, p, &far, err);
+  progress_end (&progress, r >= 0, "");
+  return r;
 }
 
 #define UNPACK_MAX (2ull << 30)
@@ -76,6 +87,8 @@ extract (struct cli *cli, const char *file, const char *dir,
 {
   CLEANUP_CLOSE int fd = -1;
   struct unpacked all;
+  struct progress progress;
+  const struct archive_far far = { progress_far, &progress };
   int r;
 
   if (mkdir (dir, 0700) < 0)
@@ -86,7 +99,9 @@ extract (struct cli *cli, const char *file, const char *dir,
   fd = open (dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0)
     return error_errno (err, errno, "%s", dir);
-  r = archive_unpack (cli->libexec, file, fd, UNPACK_MAX, &all, err);
+  progress_late (&progress, file, cli->json);
+  r = archive_unpack (cli->libexec, file, fd, UNPACK_MAX, &all, &far, err);
+  progress_end (&progress, r >= 0, "");
   *ret_files = all.files;
   if (r < 0 && !all.files)
     {

@@ -54,7 +54,8 @@ of_bundle (struct making *m, int page, struct error *err)
 
   progress_step (&m->progress, 1, STEPS, "unpacking");
   if (r == 0)
-    r = archive_unpack (m->cli->libexec, m->from, f.fd, UNPACK_MAX, &all, err);
+    r = archive_unpack (m->cli->libexec, m->from, f.fd, UNPACK_MAX, &all, NULL,
+                        err);
   if (r == -EBADMSG && faccessat (f.fd, "manifest.json", R_OK, 0) == 0)
     {
       m->damage = *err;

@@ -110,9 +110,10 @@ cite_child (struct active *host, struct json_object *facts,
 
   snprintf (name, sizeof (name), "child.%s", a->inc.id);
   if (shows)
-    snprintf (text, sizeof (text), "%.40s: %s (%s), %.50s; %.40s=%.40s by %.12s",
-              a->inc.guest, v->class_, v->confidence, v->culprit, shows->name,
-              shows->value, shows->source);
+    snprintf (text, sizeof (text),
+              "%.40s: %s (%s), %.50s; %.40s=%.40s by %.12s", a->inc.guest,
+              v->class_, v->confidence, v->culprit, shows->name, shows->value,
+              shows->source);
   else
     snprintf (text, sizeof (text), "%.40s: %s (%s), %.80s", a->inc.guest,
               v->class_, v->confidence, v->culprit);
@@ -208,7 +209,8 @@ count_class (const struct active *host, const char *class_)
   unsigned n = 0;
 
   for (const struct active *a = host->all->first; a; a = a->next)
-    n += incident_is_child (a, host) && strcmp (a->inc.verdict.class_, class_) == 0;
+    n += incident_is_child (a, host)
+         && strcmp (a->inc.verdict.class_, class_) == 0;
   return n;
 }
 

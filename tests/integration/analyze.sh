@@ -127,7 +127,7 @@ rc=0
 [ $rc = 5 ] && grep -q '</html>' page.html && grep -q 'This bundle is damaged' page.html || die "the page of one that is torn: $rc $(cat err)"
 "$hangdog" report all/unpacked 2>err | grep -q '</html>' || die "the page of a folder"
 [ "$(tail -1 err)" = "OK all/unpacked standard output" ] || die "how far the page is: $(cat err)"
-host=$(jq -c '.verdict.class = "storage-stalled"' <<<"$inc")
+host=$(jq -c '.key = "server nbd 10.0.0.1:10809" | .verdict.class = "storage-stalled"' <<<"$inc")
 pack host.tar.zst "{\"incident\":$host,\"children\":[{\"guest\":\"a\"}]}"
 "$hangdog" analyze host.tar.zst 2>/dev/null | grep -q '^verdict=storage-stalled .*changed=no' || die "a host's incident is judged anew, without its guests"
 ok "many bundles, also damaged ones"

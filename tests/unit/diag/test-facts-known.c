@@ -34,6 +34,7 @@ static const struct
   { "child.*", HOST_OWN },
   { "host.cpus", NUMBER },
   { "qemu.cgroup.cpus", DETAIL }, /* held_back has it where it is felt */
+  { "vmm.version", WHO },
   { "vcpu.*.halted", DETAIL },    /* an idle one is halted, too */
   { "vcpu.*.irqs_off", DETAIL },  /* of one moment; vcpu.irqs_off is of two */
   { "vcpu.*.exits", NUMBER },

@@ -235,9 +235,9 @@ what_there_is_not (void **state)
   haul_free (h);
   /* Of one of two it is not known what the other waits for. */
   hold (&held, names, 0);
-  snprintf (held.disks[0].path, sizeof held.disks[0].path,
+  snprintf (held.disks[0].path, sizeof held.disks[0].path, "json:{}");
+  snprintf (held.disks[1].path, sizeof held.disks[1].path,
             "nbd://192.0.2.1:1/x");
-  snprintf (held.disks[1].path, sizeof held.disks[1].path, "json:{}");
   snprintf (held.disks[1].target, sizeof held.disks[1].target, "vdb");
   held.g.ndisks = 2;
   h = look (&held, 0);

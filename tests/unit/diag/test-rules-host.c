@@ -109,6 +109,9 @@ which_side_of_a_disk (void **state)
                           "host itself reads well;disk.vda.host_read@host=ok",
              "no-answer", "storage-stalled", "disk vda");
   assert_non_null (strstr (last_verdict.next, "the host itself reads well"));
+  /* Who waits for it is named first. */
+  concludes (STALLED RUNS TROUBLE "app.culprit=shop.service;app.amiss=blocked",
+             "no-answer", "storage-stalled", "shop.service; disk vda");
   /* Without a look at its memory. */
   concludes (RUNS "disk.any_moved@monitor=0;tasks.in_io@sysrq=2;" TROUBLE,
              "no-answer", "storage-stalled",
@@ -235,6 +238,10 @@ its_heartbeat (void **state)
   concludes (RUNS BEAT "guest.scheduler=dead;guest.ticks=alive",
              "scheduler-dead", "soft-lockup", NULL);
   facet_is ("ticks", "alive");
+  concludes (RUNS BEAT "guest.ticks=dead;guest.vcpus=dead;guest.panicked=1",
+             "ticks-dead", "kernel-panic", "no clock of it went on for 12 s");
+  concludes (RUNS BEAT LIVES "guest.panicked=1", "ticks-dead", "unknown",
+             NULL);
   /* A look of now is worth more. */
   concludes (RUNS BEAT LIVES "guest.ticks=dead", "ticks-dead", "unknown",
              NULL);
@@ -277,6 +284,7 @@ facets_by_themselves (void **state)
     { "vcpu.0.moved@monitor=1", "vcpu", "alive" },
     { "vcpu.0.moved@monitor=0", "vcpu", "unknown" },
     { "guest.ticks=slow", "ticks", "slow" },
+    { "guest.ticks=alive;guest.panicked=1", "ticks", "dead" },
     { "guest.scheduler=dead", "scheduler", "dead" },
     { "guest.scheduler=slow", "scheduler", "slow" },
     { "guest.scheduler=alive", "scheduler", "alive" },

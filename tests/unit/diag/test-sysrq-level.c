@@ -111,6 +111,22 @@ test_asked_inside (void **state)
   assert_in_range (shell.until_ms, begun + 1, begun + 8000);
   haul_free (h);
 
+  /* And where its console is. */
+  g = known (4, 1);
+  k.blind = true;
+  k.kept = "";
+  shell.says = "@@ printk\r\n4\t4\t1\t7\r\n@@ sysrq\r\n1\r\n@@ consoles\r\n"
+               "tty0                 -WU (EC  p  )    4:1\r\n"
+               "ttyS0                -W- (E   p a)    4:64\r\n@@ end\r\n";
+  haul_free (ask (&g, "{\"keys\":\"w\",\"level\":\"console\"}", 0));
+  assert_string_equal (buf_str (&typed), "h9w4");
+  g = known (4, 1);
+  k.blind = true;
+  shell.says = "@@ printk\n4\t4\t1\t7\n@@ sysrq\n1\n@@ consoles\n"
+               "tty0                 -WU (EC  p  )    4:1\n@@ end\n";
+  haul_free (ask (&g, "{\"keys\":\"w\",\"level\":\"console\"}", 0));
+  assert_string_equal (buf_str (&typed), "");
+
   /* What memory says is not asked again, nor for a line of help. */
   shell.command[0] = '\0';
   g = known (4, 1);

@@ -262,6 +262,104 @@ test_keys (void **state)
 }
 
 
+/* A key that no kernel takes is typed at somebody: so only where one is known
+ * to have its console. */
+static void
+test_kernels_console (void **state)
+{
+  static const struct
+  {
+    enum console_device device;
+    const char *cmdline, *kept, *typed;
+  } cases[] = {
+    { CONSOLE_DEV_SERIAL, "root=/dev/vda1 console=tty0 console=ttyS0,115200n8",
+      "login: ", "w\x15" },
+    { CONSOLE_DEV_SERIAL, "console=ttyS1", NULL, "" },
+    { CONSOLE_DEV_SERIAL, "console=tty0 xconsole=ttyS0", NULL, "" },
+    { CONSOLE_DEV_SERIAL, "console=hvc0", NULL, "" },
+    { CONSOLE_DEV_SERIAL, "console=ttyS01", NULL, "" },
+    { CONSOLE_DEV_SERIAL, "quiet", "login: ", "" },
+    { CONSOLE_DEV_SERIAL, "quiet", "", "" },
+    { CONSOLE_DEV_SERIAL, NULL, NULL, "w\x15" },
+    { CONSOLE_DEV_VIRTIO, "console=hvc0", "", "\x0fw\x15" },
+    { CONSOLE_DEV_VIRTIO, "console=ttyS0", NULL, "" },
+    { CONSOLE_DEV_VIRTIO, NULL, "login: ", "" },
+    { CONSOLE_DEV_MUX, "console=hvc0", "", "\x0fw\x15" },
+    { CONSOLE_DEV_MUX, "console=ttyS0", "", "\001c\001bw\001c\x15" },
+    { CONSOLE_DEV_MUX, "console=tty0 console=hvc0 console=ttyS0", "",
+      "\x0fw\x15\001c\001bw\001c\x15" },
+    { CONSOLE_DEV_MUX, NULL, "", "" },
+    { CONSOLE_DEV_UNKNOWN, "console=ttyAMA0", "", "w\x15" },
+  };
+
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    {
+      struct guest g = guest (cases[i].device);
+      bool silent = !cases[i].typed[0];
+      struct haul *h;
+
+      g.inc.pid = 77;
+      k = (struct kernel){ .level = 7, .mask = 1, .kept = cases[i].kept,
+                           .cmdline = cases[i].cmdline };
+      h = ask (&g, NULL, 0);
+      if (strcmp (buf_str (&typed), cases[i].typed) != 0)
+        fail_msg ("%zu: %zu bytes", i, typed.len);
+      /* The keyboard is asked in any case; that it is silent says nothing. */
+      assert_int_equal (k.presses, 1);
+      assert_string_equal (text_of (h, "kernel.answers"),
+                           silent ? "(none)" : "none");
+      assert_true (silent
+                   == !!strstr (buf_str (&h->gaps),
+                                "not typed at console serial0"));
+      haul_free (h);
+    }
+}
+
+/* Of two consoles the one that is the kernel's, wherever it stands. */
+static void
+test_of_two (void **state)
+{
+  struct guest_console two[2];
+  struct guest g = guest (CONSOLE_DEV_SERIAL);
+  struct haul *h;
+
+  two[0] = two[1] = g.consoles[0];
+  snprintf (two[1].name, sizeof two[1].name, "serial1");
+  snprintf (two[1].alias, sizeof two[1].alias, "charserial1");
+  g.consoles = two;
+  g.nconsoles = 2;
+  g.inc.pid = 77;
+  k = (struct kernel){ .takes = 'b', .answer = W61, .level = 7, .mask = 1,
+                       .cmdline = "console=ttyS1" };
+  h = ask (&g, NULL, 0);
+  assert_non_null (strstr (buf_str (&h->impact), "to console serial1 by"));
+  haul_free (h);
+  k.cmdline = "console=ttyS0";
+  h = ask (&g, NULL, 0);
+  assert_non_null (strstr (buf_str (&h->impact), "to console serial0 by"));
+  haul_free (h);
+  /* One that its step names is not typed at either. */
+  k = (struct kernel){ .level = 7, .mask = 1, .cmdline = "console=ttyS0" };
+  h = ask (&g, "{\"console\":\"serial1\"}", 0);
+  assert_string_equal (buf_str (&typed), "");
+  haul_free (h);
+  /* One whose first port leads nowhere: the second stays the second. */
+  g.consoles = &two[1];
+  g.nconsoles = 1;
+  h = ask (&g, NULL, 0);
+  assert_string_equal (buf_str (&typed), "");
+  haul_free (h);
+  g.consoles = two;
+  g.nconsoles = 2;
+  /* Nor the other of two kinds. */
+  two[0].device = CONSOLE_DEV_VIRTIO;
+  k = (struct kernel){ .takes = 'b', .answer = W61, .level = 7, .mask = 1,
+                       .cmdline = "console=ttyS1" };
+  h = ask (&g, NULL, 0);
+  assert_non_null (strstr (buf_str (&h->impact), "to console serial1 by"));
+  haul_free (h);
+}
+
 static void
 test_console (void **state)
 {
@@ -294,6 +392,8 @@ main (void)
     cmocka_unit_test (test_escaped),
     cmocka_unit_test (test_routes),
     cmocka_unit_test (test_keys),
+    cmocka_unit_test (test_kernels_console),
+    cmocka_unit_test (test_of_two),
     cmocka_unit_test (test_console),
   };
 

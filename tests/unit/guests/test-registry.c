@@ -240,12 +240,14 @@ tells_who_told_of_a_boot (void **state)
   const struct guest *g CLEANUP_GUEST = NULL;
 
   registry_update (w->reg, guest (A, "a", 7));
-  registry_boot_known (w->reg, &inc, BOOT_BY_UPTIME); /* of none that text showed */
+  /* of none that text showed */
+  registry_boot_known (w->reg, &inc, BOOT_BY_UPTIME);
   expect (w, "+a0 ");
   registry_rebooted (w->reg, &inc, BOOT_BY_TEXT);
   registry_update (w->reg, guest (A, "a", 7));
   expect (w, "^a1 ");
-  registry_boot_known (w->reg, &inc, BOOT_BY_UPTIME); /* of a life that is over */
+  /* of a life that is over */
+  registry_boot_known (w->reg, &inc, BOOT_BY_UPTIME);
   expect (w, "");
   inc.boot = 1;
   registry_boot_known (w->reg, &inc, BOOT_BY_UPTIME);

@@ -276,7 +276,7 @@ not_sure_without_evidence (void **state)
   while (w->nputs)
     on_disk (w, NULL);
   verdict_by (w, "storage-stalled", "high", "probe.up", "scenario");
-  verdict (w, "storage-stalled", "high");
+  verdict_by (w, "storage-stalled", "high", "probe.up", "scenario");
   pass (w, 11000);
   assert_int_equal (host->life, LIFE_PACKING);
   assert_string_equal (host->inc.verdict.class_, "storage-stalled");
