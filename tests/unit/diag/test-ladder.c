@@ -520,6 +520,10 @@ test_facets (void **state)
   facet ("net.answer=forwarded", FACET_NETWORK, FACET_UNKNOWN);
   facet ("net.answer=timeout", FACET_NETWORK, FACET_DEAD);
   facet ("net.guest_sent=0;net.not_taken=4", FACET_NETWORK, FACET_DEAD);
+  facet ("host.psi.cpu.some=3;qemu.cgroup.throttled=0.9;qemu.wanted=2.0",
+         FACET_HOST, FACET_SLOW);
+  facet ("host.psi.cpu.some=3;qemu.cgroup.throttled=0.9;qemu.wanted=0.1",
+         FACET_HOST, FACET_ALIVE);
   facet ("mem.available=0.5", FACET_MEMORY, FACET_ALIVE);
   facet ("mem.available=0.5;mem.new_oom_kills=2", FACET_MEMORY, FACET_SLOW);
   facet ("mem.available=0.01", FACET_MEMORY, FACET_SLOW);
