@@ -129,6 +129,8 @@ outside_culprit_text (struct json_object *c, char *dst, size_t n)
   if (json_get (c, "cpu"))
     buf_printf (&text, "%sCPU %lld", text.len ? " on " : "",
                 num_of (c, "cpu"));
+  if (str_of (c, "said")[0])
+    buf_printf (&text, "%s%s", text.len ? ": " : "", str_of (c, "said"));
   snprintf (dst, n, "%s", buf_str (&text));
 }
 

@@ -141,9 +141,13 @@ class_of_run (const char *run)
   return NULL;
 }
 
+/* Where no place of it is known, what it said is all there is: the kernel prints
+ * no stack of a panic behind an oops. */
 static struct json_object *
-culprit_of_panic (const struct outside *o, struct json_object *cpu)
+culprit_of_panic (const struct outside *o, struct json_object *cpu,
+                  const char *why)
 {
+  char text[80];
   struct json_object *c;
   char at[OUTSIDE_PLACE];
 
@@ -151,8 +155,14 @@ culprit_of_panic (const struct outside *o, struct json_object *cpu)
     return NULL;
   c = outside_culprit_ (o, cpu, NULL);
   outside_panic_place_ (o, cpu, at);
-  if (c)
-    outside_add_function_ (c, at);
+  if (!c)
+    return NULL;
+  outside_add_function_ (c, at);
+  if (why && !json_get (c, "function"))
+    {
+      snprintf (text, sizeof text, "%.*s", (int) strcspn (why, "\n"), why);
+      json_add_str (c, "said", text);
+    }
   return c;
 }
 
@@ -172,7 +182,7 @@ look_at_system (struct outside *o)
   why = panic_text (o);
   cpu = outside_row_of_ (o, "cpu", "cpu", num_of (row, "panic_cpu"));
   outside_say_ (o, OUTSIDE_DEAD, "kernel-panic",
-       culprit_of_panic (o, cpu),
+       culprit_of_panic (o, cpu, why),
        "KERNEL PANIC on CPU %lld%s%.*s", num_of (row, "panic_cpu"),
        why ? ": " : " (its dmesg says why)",
        why ? (int) strcspn (why, "\n") : 0, why ? why : "");

@@ -11,6 +11,7 @@
 #include "base/job.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/opener.h"
 
 #include <string.h>
 
@@ -399,6 +400,23 @@ doubt (struct eyes *e, struct eye *eye, const struct beat *b,
     eye->due_ms = now + CLOSER_MS;
 }
 
+/* Nothing of it moved because its QEMU does not: that needs no second look, and
+ * who could say more is QEMU. */
+static void
+see_process (const struct eye *eye, struct beat_verdict *v)
+{
+  char state;
+
+  if (v->vcpu.state != BEAT_UNKNOWN || v->apart_ms < BEAT_STOPPED_MS)
+    return;
+  state = proc_state (eye->guest->inc.pid);
+  if (state != 'T' && state != 't')
+    return;
+  v->vcpu.state = BEAT_DEAD;
+  snprintf (v->vcpu.why, sizeof v->vcpu.why,
+            "its QEMU process is stopped by a signal or a debugger");
+}
+
 static void
 on_beat (uint32_t id, const struct beat *b, void *arg)
 {
@@ -428,6 +446,7 @@ on_beat (uint32_t id, const struct beat *b, void *arg)
           return;
         }
       doubt (e, eye, b, &v);
+      see_process (eye, &v);
       tell (e, eye, b, &v);
       eye->verdict = v;
       eye->judged = true;

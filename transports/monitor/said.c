@@ -13,8 +13,10 @@
 bool
 monitor_is_stopped (const char *status)
 {
+  /* "shutdown": the guest has powered itself off, and its QEMU was told to
+   * stay (-no-shutdown); of any other nothing is left by then. */
   static const char *const names[]
-      = { "paused",      "prelaunch", "inmigrate",  "postmigrate",
+      = { "paused",      "prelaunch", "inmigrate",  "postmigrate", "shutdown",
           "finish-migrate", "save-vm", "restore-vm", "suspended" };
 
   for (unsigned i = 0; i < ARRAY_LEN (names); i++)
