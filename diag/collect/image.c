@@ -283,17 +283,16 @@ say_backing (struct collect_ctx *ctx, const struct guest_disk *d,
 }
 
 /* On which side a disk stands that does not answer: what of this host does not
- * do its work, and nothing where all of it does. */
+ * do its work, and nothing where all of it does.  What the image says of itself
+ * is none of that: of a raw one the guest has written it. */
 static void
 say_trouble (struct collect_ctx *ctx, const struct guest_disk *d,
-             const struct backing *b, int rc, struct json_object *image)
+             const struct backing *b, int rc)
 {
   bool stands = b->state && strcmp (b->state, "ok") != 0
                 && strcmp (b->state, "degraded") != 0;
   const char *how = rc == -ETIMEDOUT ? "a read of it is not answered"
                     : rc == -EIO     ? "a read of it fails"
-                    : json_get_bool (image, "corrupt", false)
-                        ? "QEMU has marked it as corrupt"
                     : stands ? "what is behind it is amiss"
                              : NULL;
   const char *slash = strrchr (d->path, '/'), *target = d->target;
@@ -426,7 +425,7 @@ one (struct probe *p, const struct guest_disk *d)
   say_backing (ctx, d, o, &backing);
   r = look (p, d, &a, &why);
   say_read (ctx, d, r, a.read);
-  say_trouble (ctx, d, &backing, a.read ? 0 : r, a.image);
+  say_trouble (ctx, d, &backing, a.read ? 0 : r);
   stands_behind (p, a.read ? "files or devices that the host itself reads well"
                            : "");
   json_add_text (o, "path", d->path, strlen (d->path));

@@ -141,8 +141,8 @@ class_of_run (const char *run)
   return NULL;
 }
 
-/* Where no place of it is known, what it said is all there is: the kernel prints
- * no stack of a panic behind an oops. */
+/* Where no place of it is known, what it said is all there is: the kernel
+ * prints no stack of a panic behind an oops. */
 static struct json_object *
 culprit_of_panic (const struct outside *o, struct json_object *cpu,
                   const char *why)

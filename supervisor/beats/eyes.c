@@ -16,8 +16,6 @@
 #include <string.h>
 
 #define TICK_MS 250u
-/* Who seems dead is read so often until it is told. */
-#define CLOSER_MS 500u
 /* A kernel comes up meanwhile; and a host that starts has other work first. */
 #define FIRST_MS 10000u
 #define REBOOT_MS 20000u
@@ -34,10 +32,12 @@
 #define SURE_MS 60000u
 /* What seems dead, and could not be looked at: again. */
 #define DOUBT_MS 30000u
-/* It had so much of the host's processors and did nothing with it; or it did
- * not want any for so long. */
-#define RAN_NS 1500000000u
-#define WANTED_NONE_MS 3000u
+/* And what was looked at, and moved again: not sooner, for others wait. */
+#define MOVED_AGAIN_MS 10000u
+/* Where QEMU does not say whether it runs that kernel. */
+#define BLIND_MS 30000u
+/* Behind what hangdog had a kernel print. */
+#define OURS_MS 3000u
 /* Whose memory does not come back is left alone for so long. */
 #define STUCK_MS (10u * 60 * 1000)
 
@@ -69,13 +69,12 @@ tell_text (struct eyes *e, const struct eye *eye, const char *name,
 
 /* Text tells why; who listens must not read text. */
 static void
-tell_panic (struct eyes *e, const struct eye *eye, const struct beat *b,
-            const struct beat_verdict *v)
+tell_panic (struct eyes *e, struct eye *eye, bool panicked)
 {
   struct fact fact;
 
-  fact_bool (&fact, &eye->guest->inc, "guest.panicked", "memory",
-             b->panic_cpu >= 0 && v->scheduler.state == BEAT_DEAD);
+  eye->panicked = panicked;
+  fact_bool (&fact, &eye->guest->inc, "guest.panicked", "memory", panicked);
   fact_publish (e->env.bus, &fact);
 }
 
@@ -112,7 +111,10 @@ tell (struct eyes *e, struct eye *eye, const struct beat *b,
     { "guest.ticks", &v->ticks, &eye->verdict.ticks },
     { "guest.scheduler", &v->scheduler, &eye->verdict.scheduler },
   };
-  bool all = !eye->judged || now - eye->told_ms >= TELL_MS, any = all;
+  bool panicked = b->panic_cpu >= 0 && v->scheduler.state == BEAT_DEAD;
+  bool all = !eye->judged || now - eye->told_ms >= TELL_MS
+             || panicked != eye->panicked;
+  bool any = all;
 
   for (size_t i = 0; i < ARRAY_LEN (facets); i++)
     if (all || facets[i].is->state != facets[i].was->state)
@@ -124,7 +126,7 @@ tell (struct eyes *e, struct eye *eye, const struct beat *b,
   if (!any)
     return;
   tell_text (e, eye, "guest.beat", eye_worst_ (v)->why);
-  tell_panic (e, eye, b, v);
+  tell_panic (e, eye, panicked);
   tell_numbers (e, eye, b);
   eye->told_ms = now;
 }
@@ -157,6 +159,7 @@ untell (struct eyes *e, struct eye *eye)
     tell_text (e, eye, names[i], beat_state_names[BEAT_UNKNOWN]);
   tell_text (e, eye, "guest.beat",
              "none: where its kernel is has to be found out again");
+  tell_panic (e, eye, false);
 }
 
 static void
@@ -167,8 +170,7 @@ wait_for (struct eyes *e, struct eye *eye, uint64_t ms)
   if (eye->judged)
     untell (e, eye);
   eye_forget_ (eye);
-  eye->doubt = false;
-  eye->confirmed_ms = eye->since_ms = 0;
+  eye_moves_ (eye);
   eye->table = 0;
   eye->found_ms = 0;
   eye->sure = false;
@@ -242,7 +244,8 @@ found (struct eyes *e, struct eye *eye, const struct find *f)
   eye->sure = eye->found_ms != 0;
   eye->fails = 0;
   eye->why[0] = '\0';
-  if (f->doubt && same && f->stands)
+  if (f->doubt && same
+      && (f->stands || (f->blind && now - eye->since_ms < BLIND_MS)))
     eye->doubt_ms = now + DOUBT_MS;
   else if (f->doubt)
     {
@@ -265,7 +268,8 @@ find_done (void *owner, void *arg, enum job_end end, int rc)
   uint64_t now = loop_now (e->env.loop);
 
   e->finding = false;
-  e->rest_ms = now + REST * (now - e->find_ms);
+  if (!f || !f->doubt)
+    e->rest_ms = now + REST * (now - e->find_ms);
   if (end == JOB_DISCARDED)
     {
       for (size_t i = 0; i < e->n; i++)
@@ -277,6 +281,8 @@ find_done (void *owner, void *arg, enum job_end end, int rc)
   if (eye && eye->state == EYE_FINDS
       && incarnation_equal (&eye->guest->inc, &f->guest->inc))
     {
+      if (f->doubt)
+        eye->again_ms = now + MOVED_AGAIN_MS + REST * (now - e->find_ms);
       if (rc == 0)
         rc = beater_add (e->beater, eye->id, f->table, f->fd, &f->why);
       /* Of the kernel that was read nothing runs: its firmware does, or
@@ -342,64 +348,6 @@ begin_find (struct eyes *e, struct eye *eye)
 
 /* ---- beats ---- */
 
-/* Files of /proc that wait for nobody: on the loop. */
-static bool
-had_its_chance (const struct eyes *e, const struct eye *eye)
-{
-  uint64_t ms = loop_now (e->env.loop) - eye->since_ms;
-  struct thread_time now;
-
-  /* Where that can't be read it is taken for granted. */
-  if (!monitor_process_time (eye->guest->inc.pid, &now)
-      || now.run < eye->had.run || now.wait < eye->had.wait)
-    return true;
-  return now.run - eye->had.run >= RAN_NS
-         || (ms >= WANTED_NONE_MS
-             && now.wait - eye->had.wait < ms * 1000000 / 4);
-}
-
-/* It was looked for while it stood still, has not moved since then, and could
- * have.  Who panicked says so itself. */
-static bool
-is_confirmed (const struct eyes *e, const struct eye *eye,
-              const struct beat *b)
-{
-  return eye->confirmed_ms && b->at_ms >= eye->confirmed_ms + BEAT_APART_MS
-         && (b->panic_cpu >= 0 || had_its_chance (e, eye));
-}
-
-static void
-doubt (struct eyes *e, struct eye *eye, const struct beat *b,
-       struct beat_verdict *v)
-{
-  uint64_t now = loop_now (e->env.loop);
-  bool dead = eye_dead_ (v), stands = dead || eye_stands_ (v);
-
-  if (!stands)
-    eye->since_ms = 0;
-  else if (!eye->since_ms)
-    {
-      eye->since_ms = now;
-      eye->had = (struct thread_time){ 0, 0 };
-      (void) monitor_process_time (eye->guest->inc.pid, &eye->had);
-    }
-  if (!dead)
-    {
-      eye->doubt = false;
-      eye->confirmed_ms = 0;
-    }
-  else if (!eye->confirmed_ms && !eye->doubt)
-    {
-      eye->doubt = true;
-      eye->doubt_ms = now;
-    }
-  if (!stands || is_confirmed (e, eye, b))
-    return;
-  eye_doubt_ (v);
-  if (eye->due_ms > now + CLOSER_MS)
-    eye->due_ms = now + CLOSER_MS;
-}
-
 /* Nothing of it moved because its QEMU does not: that needs no second look, and
  * who could say more is QEMU. */
 static void
@@ -445,7 +393,7 @@ on_beat (uint32_t id, const struct beat *b, void *arg)
           began_anew (e, eye);
           return;
         }
-      doubt (e, eye, b, &v);
+      eye_question_ (eye, b, &v, loop_now (e->env.loop));
       see_process (eye, &v);
       tell (e, eye, b, &v);
       eye->verdict = v;
@@ -479,7 +427,8 @@ on_lost (uint32_t id, void *arg)
   snprintf (stuck->why, sizeof stuck->why,
             "reading its memory does not come back: it is on this host's "
             "swap or a file, and that does not answer");
-  log_warn ("%s: %s", stuck->guest->display, stuck->why);
+  log_guest (LOG_LEVEL_WARN, stuck->guest->inc.uuid, "%s: %s",
+             stuck->guest->display, stuck->why);
   tell_text (e, stuck, "guest.beat", stuck->why);
 }
 
@@ -553,7 +502,8 @@ add (struct eyes *e, const struct guest *g)
 
   if (!place || !(*place = calloc (1, sizeof (struct eye))))
     {
-      log_warn ("%s: no memory for its heartbeat", g->display);
+      log_guest (LOG_LEVEL_WARN, g->inc.uuid,
+                 "%s: no memory for its heartbeat", g->display);
       return;
     }
   (*place)->guest = guest_ref (g);
@@ -569,6 +519,7 @@ drop (struct eyes *e, struct eye *eye)
   e->list[eye->id - 1] = NULL;
   guest_unref (eye->guest);
   eye_forget_ (eye);
+  free (eye->chance);
   free (eye);
 }
 
@@ -602,9 +553,17 @@ eyes_guest (struct eyes *e, enum guest_change change, const struct guest *was,
   else if (!is_read (now))
     {
       eye_forget_ (eye);
-      eye->doubt = false;
-      eye->confirmed_ms = eye->since_ms = 0;
+      eye_moves_ (eye);
     }
+}
+
+void
+eyes_ours (struct eyes *e, const char *uuid, uint64_t until_ms)
+{
+  struct eye *eye = e ? by_uuid (e, uuid) : NULL;
+
+  if (eye && until_ms + OURS_MS > eye->ours_until_ms)
+    eye->ours_until_ms = until_ms + OURS_MS;
 }
 
 /* ---- showing ---- */

@@ -57,6 +57,10 @@ void eyes_interval (struct eyes *e, uint64_t interval_ms);
 void eyes_guest (struct eyes *e, enum guest_change change,
                  const struct guest *was, const struct guest *now);
 
+/* Until then its kernel prints what hangdog asked it for: that it stands is no
+ * death. */
+void eyes_ours (struct eyes *e, const char *uuid, uint64_t until_ms);
+
 struct eyes_look
 {
   const char *uuid;

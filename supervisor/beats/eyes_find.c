@@ -52,6 +52,7 @@ find_run_ (struct job *job, void *arg)
   if (r == 0)
     f->fd = steal_fd (&l.memory.fd);
   f->stands = l.state[0] && strcmp (l.state, "running") != 0;
+  f->blind = !l.no_registers && !l.registers;
   look_guest_close (&l);
   return r;
 }

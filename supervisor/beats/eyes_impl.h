@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The inside of eyes: eyes.c says who is read and what is told, eyes_find.c
- * has a parser look for it, eyes_judge.c compares what was read.
+ * has a parser look for it, eyes_judge.c compares what was read, eyes_doubt.c
+ * says what of that may be told.
  */
 #ifndef HANGDOG_SUPERVISOR_EYES_IMPL_H
 #define HANGDOG_SUPERVISOR_EYES_IMPL_H
@@ -42,13 +43,13 @@ struct eye
   bool doubt;
   uint64_t doubt_ms;     /* when that is tried next */
   uint64_t confirmed_ms; /* the last beat before it was done, 0 = not yet */
-  /* What its process had of the host's processors when it was first doubted:
-   * who is not run does not move, and is not dead. */
-  uint64_t since_ms;
-  struct thread_time had;
+  uint64_t again_ms;      /* it is not tried before that */
+  uint64_t since_ms;      /* it stands, 0 = it does not */
+  struct chance *chance;  /* since then; NULL: not known */
+  uint64_t ours_until_ms; /* hangdog has its kernel print for so long */
   struct beat *kept[KEPT]; /* BEAT_FLAT() of each, the oldest first */
   unsigned nkept;
-  bool judged;
+  bool judged, panicked; /* as told */
   struct beat_verdict verdict;
 };
 
@@ -62,12 +63,22 @@ struct find
   const struct transport_env *env;
   bool doubt; /* it was found before, and seems dead */
   bool stands; /* QEMU says that it does not run it now */
+  bool blind;  /* nor did it say what its vCPUs do, though it could be asked */
   struct beat_table *table;
   int fd;
   struct error why;
 };
 int find_run_ (struct job *job, void *arg);
 void find_free_ (void *arg);
+
+/* ---- doubt (eyes_doubt.c) ---- */
+
+struct chance;
+/* It goes on, or is not read now: nothing is in doubt. */
+void eye_moves_ (struct eye *eye);
+/* After it was judged: what of it must not be told yet is "unknown". */
+void eye_question_ (struct eye *eye, const struct beat *b,
+                    struct beat_verdict *v, uint64_t now_ms);
 
 /* ---- comparing; pure ---- */
 
@@ -80,8 +91,8 @@ void eye_judge_ (const struct eye *eye, const struct beat *b,
                  struct beat_verdict *v);
 const struct beat_facet *eye_worst_ (const struct beat_verdict *v);
 bool eye_dead_ (const struct beat_verdict *v);
-/* Not yet: nothing moved, and somebody there has something to do. */
-bool eye_stands_ (const struct beat_verdict *v);
+/* For a moment: nothing moved, and somebody has something to do. */
+bool eye_stands_ (const struct eye *eye, const struct beat *b);
 /* What may be told before it was looked for once more. */
 void eye_doubt_ (struct beat_verdict *v);
 

@@ -106,9 +106,12 @@ eye_dead_ (const struct beat_verdict *v)
 }
 
 bool
-eye_stands_ (const struct beat_verdict *v)
+eye_stands_ (const struct eye *eye, const struct beat *b)
 {
-  return v->vcpu.state == BEAT_UNKNOWN && v->scheduler.state == BEAT_SLOW;
+  struct beat_verdict v;
+
+  beat_compare (kept_before (eye, b->at_ms - BEAT_APART_MS), b, NULL, &v);
+  return v.vcpu.state == BEAT_UNKNOWN && v.scheduler.state == BEAT_SLOW;
 }
 
 void

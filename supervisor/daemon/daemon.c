@@ -351,7 +351,12 @@ make_floor (struct daemon *d, struct error *err)
 static void
 own_text (void *arg, const char *uuid, char key, uint64_t until_ms)
 {
-  texts_ours (((struct daemon *) arg)->texts, uuid, key, until_ms);
+  struct daemon *d = arg;
+
+  texts_ours (d->texts, uuid, key, until_ms);
+  /* What is printed by one of these is a line. */
+  if (key != 'h' && (key < '0' || key > '9'))
+    eyes_ours (d->eyes, uuid, until_ms);
 }
 
 static enum typing

@@ -115,7 +115,8 @@ gather (const struct guest *g, void *arg)
   to->list[to->n++] = (struct crowd_member){
     .guest = g,
     /* One of a daemon before us failed at a time that is not known. */
-    .failed = a && a->raised_ms,
+    .failed = a && a->raised_ms && !(a->stand == STAND_SUSPECTED
+                                     && incident_is_look (&a->inc)),
     .failed_ms = a ? a->raised_ms : 0,
     .mute = a && a->could_not_ask,
   };

@@ -207,7 +207,9 @@ void incident_retell (struct active *a, const char *playbook,
 /* Starts what may start: oldest first. */
 void incidents_pump (struct incidents *in);
 /* Only text says so: it may stand, but not firmly. */
-bool incident_text_alone (const struct incident *inc);
+bool incident_in_doubt (const struct incident *inc);
+/* Raised by what memory shows the first time (CODE_LOOK). */
+bool incident_is_look (const struct incident *inc);
 
 /* One that waits and is judged without a diagnosis: takes head. */
 void incident_conclude (struct active *a, struct json_object *head);

@@ -28,6 +28,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "diag/timeline.h"
+#include "scenarios/scenario.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -434,15 +435,36 @@ verdict_is_ours (const struct verdict *v)
 }
 
 bool
-incident_text_alone (const struct incident *inc)
+incident_is_look (const struct incident *inc)
 {
-  return incident_is_by (inc, BY_KERNEL, CODE_KERNEL_EVENT)
-         && (!inc->verdict.confidence[0]
-             || strcmp (inc->verdict.confidence, "low") == 0);
+  const struct outcome_code *code = outcome_code_find (inc->code);
+
+  return code && code->flags & CODE_LOOK;
+}
+
+static bool
+was_confirmed (const struct incident *inc)
+{
+  for (unsigned i = 0; i < inc->moments; i++)
+    if (inc->timeline[i].kind == MOMENT_CONFIRMED)
+      return true;
+  return false;
+}
+
+bool
+incident_in_doubt (const struct incident *inc)
+{
+  bool low = !inc->verdict.confidence[0]
+             || strcmp (inc->verdict.confidence, "low") == 0;
+
+  return low
+         && (incident_is_by (inc, BY_KERNEL, CODE_KERNEL_EVENT)
+             || (incident_is_look (inc) && !was_confirmed (inc)));
 }
 
 /* What was a suspicion is one no longer: something was found that the guest
- * has, or not.  Text that nothing else confirms stays one. */
+ * has, or not.  Text that nothing else confirms stays one, and so does a look
+ * of which the diagnosis knows no more. */
 static void
 settle (struct active *a)
 {
@@ -455,10 +477,11 @@ settle (struct active *a)
       if (strcmp (a->inc.verdict.class_, "none") == 0)
         incident_moment (a, MOMENT_NEAR_MISS, NULL);
     }
-  else if (!incident_text_alone (&a->inc))
+  else if (!incident_in_doubt (&a->inc))
     {
       a->stand = STAND_FIRM;
       incident_moment (a, MOMENT_CONFIRMED, a->inc.verdict.class_);
+      incidents_together (a->all, a);
     }
 }
 
@@ -599,7 +622,10 @@ on_packed (const struct error *err, struct json_object *answer, void *arg)
                  a->inc.verdict.confidence, a->bundle,
                  a->inc.verdict.sentence);
       incident_moment (a, MOMENT_PACKED, NULL);
-      incident_notify (a);
+      /* Nobody is called for what was but a suspicion. */
+      if (strcmp (a->inc.verdict.class_, "none") != 0
+          || !incident_is_look (&a->inc))
+        incident_notify (a);
     }
   incident_put (a);
   incident_watched_end (a, err);
@@ -616,6 +642,8 @@ note_judged (struct active *a)
       a->inc.end = INCIDENT_CLOSED;
       a->inc.ended_wall_ms = clock_wall_ms ();
       incident_moment (a, MOMENT_CLOSED, NULL);
+      if (a->inc.parent[0])
+        incidents_apart (a->all, a);
     }
 }
 

@@ -31,7 +31,7 @@ find_guest (const struct guest *g, void *arg)
 static enum stand
 stand_as (const struct incident *inc)
 {
-  return incident_text_alone (inc) ? STAND_SUSPECTED : STAND_FIRM;
+  return incident_in_doubt (inc) ? STAND_SUSPECTED : STAND_FIRM;
 }
 
 /* As if this daemon had done all that was to be done. */

@@ -198,10 +198,14 @@ join (struct active *a, const struct trouble *t)
   if (strcmp (t->cause.code, CODE_KERNEL_EVENT) == 0)
     return;
   was = a->inc.moments + a->inc.severity;
-  if (a->stand == STAND_SUSPECTED)
-    note_trouble (a, MOMENT_CONFIRMED, &t->cause);
+  /* One suspicion is no proof of another. */
+  if (a->stand == STAND_SUSPECTED && t->how == STAND_FIRM)
+    {
+      a->stand = STAND_FIRM;
+      note_trouble (a, MOMENT_CONFIRMED, &t->cause);
+      incidents_together (a->all, a);
+    }
   note_trouble (a, MOMENT_JOINED, &t->cause);
-  a->stand = STAND_FIRM;
   if (t->severity > a->inc.severity)
     a->inc.severity = t->severity;
   /* That it came once more goes with the next news of it. */
@@ -285,6 +289,21 @@ has_flag (const struct binding_info *info, unsigned flag)
       = info->last ? outcome_code_find (info->last->code) : NULL;
 
   return code && code->flags & flag;
+}
+
+/* It stood for a moment before, and that was looked at: now it has to last
+ * until its threshold. */
+static bool
+stood_lately (const struct incidents *in, const struct guest *g)
+{
+  uint64_t now = clock_wall_ms ();
+
+  for (const struct active *a = in->first; a; a = a->next)
+    if (incident_is_look (&a->inc)
+        && strcmp (a->inc.inc.uuid, g->inc.uuid) == 0
+        && now - a->inc.opened_wall_ms < TEXT_AGAIN_MS)
+      return true;
+  return false;
 }
 
 static void
@@ -397,7 +416,8 @@ incidents_outcome (const struct binding_info *info, enum health_change change,
     failed (in, info, STAND_FIRM, false);
   else if (change == HEALTH_BECAME_MUTE)
     failed (in, info, STAND_SUSPECTED, true);
-  else if (change == HEALTH_BECAME_SUSPECT && has_flag (info, CODE_LOOK))
+  else if (change == HEALTH_BECAME_SUSPECT && has_flag (info, CODE_LOOK)
+           && !stood_lately (in, info->guest))
     failed (in, info, STAND_SUSPECTED, false);
   else if (info->health == HEALTH_WELL && info->last
            && info->last->outcome == OUTCOME_OK)

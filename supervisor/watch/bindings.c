@@ -328,7 +328,8 @@ match_guest (struct bindings *b, const struct guest *g, struct watched *w)
       if (!w)
         w = watched_new (b, g, &err);
       if (!w || add (w, i, &err) < 0)
-        log_warn ("%s: scenario %s is not bound: %s", g->display,
+        log_guest (LOG_LEVEL_WARN, g->inc.uuid,
+                   "%s: scenario %s is not bound: %s", g->display,
                   b->scenarios[i]->name, error_text (&err));
     }
   if (b->builtin != SIZE_MAX)
@@ -336,7 +337,8 @@ match_guest (struct bindings *b, const struct guest *g, struct watched *w)
       if (!w)
         w = watched_new (b, g, &err);
       if (!w || match_builtin (w, &err) < 0)
-        log_warn ("%s: the built-in scenario is not bound: %s", g->display,
+        log_guest (LOG_LEVEL_WARN, g->inc.uuid,
+                   "%s: the built-in scenario is not bound: %s", g->display,
                   error_text (&err));
     }
   if (w && w->n == 0)

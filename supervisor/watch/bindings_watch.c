@@ -169,7 +169,8 @@ watch_begin_ (struct binding *bd)
   bd->state
       = watch->state_new (bd->scenario, loop_now (bd->all->env.loop));
   if (!bd->state)
-    log_warn ("%s: no memory for scenario %s", bd->of->guest->display,
+    log_guest (LOG_LEVEL_WARN, bd->of->guest->inc.uuid,
+               "%s: no memory for scenario %s", bd->of->guest->display,
               bd->scenario->name);
   else if (bd->all->env.facts)
     fact_each (bd->all->env.facts, bd->of->guest->inc.uuid, known, bd);

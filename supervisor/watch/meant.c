@@ -69,6 +69,14 @@ question_free (void *arg)
   free (q);
 }
 
+/* Also one that has powered itself off, and whose QEMU was told to stay
+ * (-no-shutdown): of any other nothing would be left. */
+static bool
+stands (const char *status)
+{
+  return monitor_is_stopped (status) || strcmp (status, "shutdown") == 0;
+}
+
 static void
 ask_done (void *owner, void *arg, enum job_end end, int rc)
 {
@@ -80,8 +88,8 @@ ask_done (void *owner, void *arg, enum job_end end, int rc)
   else if (end == JOB_DISCARDED || rc < 0)
     w->fn (MEANT_TO_RUN, "", w->arg);
   else
-    w->fn (monitor_is_stopped (q->status) ? MEANT_TO_STAND : MEANT_TO_RUN,
-           q->status, w->arg);
+    w->fn (stands (q->status) ? MEANT_TO_STAND : MEANT_TO_RUN, q->status,
+           w->arg);
   free (w);
   if (q)
     question_free (q);

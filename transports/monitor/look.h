@@ -90,6 +90,10 @@ size_t monitor_vcpus (const struct transport_env *env, const struct guest *g,
                       uint64_t deadline,
                       struct monitor_vcpu ret[MONITOR_MAX_VCPUS]);
 
+/* By the names of its threads alone: asks nobody and waits for nobody. */
+size_t monitor_vcpus_named (int pid,
+                            struct monitor_vcpu ret[MONITOR_MAX_VCPUS]);
+
 /* ---- of this folder ---- */
 
 /* Disks by name, of query-blockstats' answer. */

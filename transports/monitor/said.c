@@ -13,10 +13,8 @@
 bool
 monitor_is_stopped (const char *status)
 {
-  /* "shutdown": the guest has powered itself off, and its QEMU was told to
-   * stay (-no-shutdown); of any other nothing is left by then. */
   static const char *const names[]
-      = { "paused",      "prelaunch", "inmigrate",  "postmigrate", "shutdown",
+      = { "paused",      "prelaunch", "inmigrate",  "postmigrate",
           "finish-migrate", "save-vm", "restore-vm", "suspended" };
 
   for (unsigned i = 0; i < ARRAY_LEN (names); i++)

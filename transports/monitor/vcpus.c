@@ -136,8 +136,8 @@ number_of (const char *comm)
   return -1;
 }
 
-static size_t
-by_names (int pid, struct monitor_vcpu *vcpus)
+size_t
+monitor_vcpus_named (int pid, struct monitor_vcpu vcpus[MONITOR_MAX_VCPUS])
 {
   char path[40], comm[64];
   struct dirent *e;
@@ -171,7 +171,7 @@ monitor_vcpus (const struct transport_env *env, const struct guest *g,
   if (g->inc.pid <= 0)
     return 0;
   if (g->monitor != MONITOR_UNIX)
-    return by_names (g->inc.pid, ret);
+    return monitor_vcpus_named (g->inc.pid, ret);
   reply = ask_vcpus (env, g, deadline);
   return by_monitor (reply, g->inc.pid, ret);
 }

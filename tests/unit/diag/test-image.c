@@ -204,9 +204,8 @@ one_that_qemu_gave_up (void **state)
   hold (&held, names, 1);
   h = look (&held, 0);
   assert_int_equal (int_of (h, "disk.vda.image_corrupt"), 1);
-  assert_int_equal (strncmp (text_of (h, "disk.vda.host_trouble"),
-                             "bad.qcow2 (vda): QEMU has marked it as corrupt",
-                             46), 0);
+  /* A guest may have written that itself: its host is not blamed for it. */
+  assert_null (fact_of (h, "disk.vda.host_trouble"));
   haul_free (h);
 }
 

@@ -95,12 +95,23 @@ beater_pid (const struct beater *b)
   return 0;
 }
 
-/* What its process had of the host's processors; run in ms. */
+/* What its process, or each of its vCPUs, had of the host's processors. */
 static struct
 {
   bool unread;
-  uint64_t run_ms, wait_ms;
+  unsigned named;
+  uint64_t run_ms, wait_ms, run_of_ms[2];
 } had;
+
+size_t
+monitor_vcpus_named (int pid, struct monitor_vcpu ret[MONITOR_MAX_VCPUS])
+{
+  for (unsigned i = 0; i < had.named; i++)
+    ret[i] = (struct monitor_vcpu){
+      (int) i, 70 + (int) i, { had.run_of_ms[i] * 1000000, 0 }
+    };
+  return had.named;
+}
 
 bool
 monitor_process_time (int pid, struct thread_time *ret)
@@ -370,7 +381,10 @@ static void
 stops (struct world *w)
 {
   for (unsigned s = 6; s <= 8; s++)
-    beats (w, s * 1000, 5, true);
+    {
+      had.run_ms += 750;
+      beats (w, s * 1000, 5, true);
+    }
   /* But what lies there may be of a kernel that is no more. */
   assert_string_equal (w->scheduler, "unknown");
   assert_non_null (strstr (w->why, "looked at once more"));
@@ -388,7 +402,6 @@ tells_a_death (void **state)
   until_looked (w, 15000);
   assert_true (asked_doubt);
   /* It is the same; what is read from then on counts. */
-  had.run_ms += 1500;
   beats (w, 8400, 5, true);
   assert_string_equal (w->scheduler, "unknown");
   beats (w, 8500, 5, true);
@@ -418,10 +431,6 @@ looks_closer (void **state)
   loop_advance (w->env.loop, 1000);
   assert_in_range (beater.asked, 1, 2);
   stops (w);
-  had.run_ms += 1500;
-  beater.asked = 0;
-  loop_advance (w->env.loop, 1000);
-  assert_in_range (beater.asked, 1, 2);
   until_looked (w, 15000);
   beats (w, 9000, 5, true);
   assert_string_equal (w->scheduler, "dead");
@@ -431,36 +440,113 @@ looks_closer (void **state)
   assert_int_equal (beater.asked, 1);
 }
 
+/* From then on it stands. */
+static void
+stand_on (struct world *w, unsigned from, unsigned to, uint64_t moved)
+{
+  for (unsigned i = from; i <= to; i++)
+    {
+      beats (w, i * 1000, moved, true);
+      loop_advance (w->env.loop, 1000);
+    }
+}
+
 /* Who is not run by its host does not move, and is not dead: it must have had
- * time, or have wanted none. */
+ * time, or have wanted none for long. */
 static void
 must_have_had_its_chance (void **state)
 {
   struct world *w = *state;
+  unsigned was;
 
   lives (w);
-  stops (w);
-  until_looked (w, 15000);
-  had.run_ms = 1400;
-  had.wait_ms = 500000;
-  loop_advance (w->env.loop, 60000);
-  beats (w, 70000, 5, true);
+  was = looked;
+  had.run_ms = 5000;
+  stand_on (w, 6, 8, 5);
+  had.run_ms = 6400;
+  had.wait_ms = 20000;
+  stand_on (w, 9, 30, 5);
+  assert_int_equal (looked, was);
   assert_string_equal (w->scheduler, "unknown");
+  /* A thread of it ended, and took its time along. */
+  had.run_ms = 100;
+  stand_on (w, 31, 32, 5);
   had.run_ms = 1500;
-  beats (w, 71000, 5, true);
-  assert_string_equal (w->scheduler, "dead");
-  /* Another time: halted, it wants none. */
-  beats (w, 72000, 6, true);
-  assert_string_equal (w->scheduler, "alive");
-  for (unsigned s = 73; s <= 76; s++)
-    beats (w, s * 1000, 6, true);
+  had.wait_ms = 90000;
+  stand_on (w, 33, 34, 5);
+  assert_int_equal (looked, was);
+  had.run_ms = 1600;
+  beats (w, 35000, 5, true);
   until_looked (w, 15000);
-  had.wait_ms += 100;
-  beats (w, 77000, 6, true);
-  assert_string_equal (w->scheduler, "unknown");
-  loop_advance (w->env.loop, 3000);
-  beats (w, 80000, 6, true);
+  beats (w, 36000, 5, true);
   assert_string_equal (w->scheduler, "dead");
+}
+
+/* Halted with its interrupts off. */
+static void
+may_have_wanted_none (void **state)
+{
+  struct world *w = *state;
+  unsigned was;
+
+  lives (w);
+  was = looked;
+  stand_on (w, 6, 15, 5);
+  assert_int_equal (looked, was);
+  beats (w, 16000, 5, true);
+  until_looked (w, 15000);
+  beats (w, 17000, 5, true);
+  assert_string_equal (w->scheduler, "dead");
+}
+
+/* What another of its vCPUs has had is nothing to who stands. */
+static void
+must_have_had_it_itself (void **state)
+{
+  struct world *w = *state;
+  unsigned was;
+
+  lives (w);
+  was = looked;
+  had.named = 2;
+  for (unsigned i = 6; i <= 14; i++)
+    {
+      had.run_of_ms[1] += 1000;
+      stand_on (w, i, i, 5);
+    }
+  assert_int_equal (looked, was);
+  had.run_of_ms[0] += 1500;
+  beats (w, 15000, 5, true);
+  until_looked (w, 15000);
+}
+
+/* Its kernel prints what it was asked for by us. */
+static void
+is_excused_while_it_prints_for_us (void **state)
+{
+  struct world *w = *state;
+  unsigned was;
+
+  lives (w);
+  was = looked;
+  eyes_ours (w->e, A, loop_now (w->env.loop) + 4000);
+  for (unsigned i = 6; i <= 11; i++)
+    {
+      had.run_ms += 1000;
+      stand_on (w, i, i, 5);
+    }
+  assert_int_equal (looked, was);
+  assert_string_equal (w->scheduler, "unknown");
+  /* And 3 s for what comes behind it. */
+  for (unsigned i = 12; i <= 14; i++)
+    {
+      had.run_ms += 1000;
+      stand_on (w, i, i, 5);
+    }
+  assert_int_equal (looked, was);
+  had.run_ms += 1000;
+  beats (w, 15000, 5, true);
+  until_looked (w, 15000);
 }
 
 /* A panic says so itself, once it is seen that this kernel is there still. */
@@ -646,7 +732,9 @@ main (void)
   const struct CMUnitTest tests[] = {
     T (is_found_and_read),       T (is_looked_for_ever_more_seldom),
     T (is_left_alone),           T (tells_a_death),
-    T (looks_closer), T (must_have_had_its_chance), T (tells_a_panic),
+    T (looks_closer), T (must_have_had_its_chance),
+    T (may_have_wanted_none), T (must_have_had_it_itself),
+    T (is_excused_while_it_prints_for_us), T (tells_a_panic),
     T (doubts_a_death),          T (doubts_for_long),
     T (doubts_and_does_not_find),
     T (tells_a_lockup),          T (begins_anew_with_the_kernel),

@@ -76,6 +76,29 @@ a_first_look_is_a_suspicion (void **state)
   assert_true (told_as_hung (w, C));
 }
 
+/* Nor does one look prove another, or a diagnosis that knows no more. */
+static void
+a_suspicion_proves_none (void **state)
+{
+  struct world *w = *state;
+
+  outcome (w, A, &w->tcp, OUTCOME_FAILED, "ticks-dead", HEALTH_BECAME_SUSPECT);
+  outcome (w, A, &w->uptime, OUTCOME_FAILED, "scheduler-dead",
+           HEALTH_BECAME_SUSPECT);
+  assert_int_equal (newest (w)->stand, STAND_SUSPECTED);
+  brought_to (w, "slow", "low");
+  assert_int_equal (newest (w)->stand, STAND_SUSPECTED);
+  assert_false (told_as_hung (w, A));
+  /* Well again; and stands once more within ten minutes: it has to last. */
+  outcome (w, A, &w->tcp, OUTCOME_OK, "ok", HEALTH_BECAME_WELL);
+  assert_int_equal (newest (w)->stand, STAND_NOT);
+  outcome (w, A, &w->tcp, OUTCOME_FAILED, "ticks-dead", HEALTH_BECAME_SUSPECT);
+  assert_int_equal (newest (w)->stand, STAND_NOT);
+  outcome (w, A, &w->tcp, OUTCOME_FAILED, "ticks-dead", HEALTH_BECAME_FAILED);
+  assert_true (told_as_hung (w, A));
+  brought_to (w, "hard-lockup", "high");
+}
+
 static void
 the_hypervisor_is_believed (void **state)
 {
@@ -577,6 +600,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     WITH (up, who_cannot_be_asked_is_not_called_hung),
     WITH (up, a_first_look_is_a_suspicion),
+    WITH (up, a_suspicion_proves_none),
     WITH (up, the_hypervisor_is_believed),
     WITH (up, its_state_is_believed),
     WITH (up, one_death_is_told_once),

@@ -388,7 +388,6 @@ tells_what_stands (void **state)
       assert_int_equal (monitor_disk_moved (was, disk), i > 0);
     }
   assert_true (monitor_is_stopped ("paused"));
-  assert_true (monitor_is_stopped ("shutdown"));
   assert_false (monitor_is_stopped ("io-error"));
 }
 

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What seems dead, and when it is told.
+ *
+ * What was read may be what is left of a kernel before: so it is looked for
+ * once more.  And who is not run by its host stands still like the dead: so
+ * what stands must have had its share: the thread of one of those CPUs has run
+ * for a while and its kernel did nothing with it, or it did not want to run,
+ * and waited for no processor either.  That is read from /proc, where nothing
+ * waits for anybody: on the loop.
+ */
+#include "supervisor/beats/eyes_impl.h"
+
+#include <stdlib.h>
+
+/* Who seems dead is read so often until it is told. */
+#define CLOSER_MS 500u
+#define RAN_NS 1500000000u
+#define WANTED_NONE_MS 10000u
+
+struct chance
+{
+  uint64_t since_ms;
+  struct thread_time all; /* where its vCPUs have no names */
+  size_t n;
+  struct monitor_vcpu vcpus[];
+};
+
+static struct chance *
+chance_new (int pid, uint64_t now_ms)
+{
+  struct monitor_vcpu vcpus[MONITOR_MAX_VCPUS];
+  size_t n = monitor_vcpus_named (pid, vcpus);
+  struct chance *c = calloc (1, sizeof *c + n * sizeof vcpus[0]);
+
+  if (!c)
+    return NULL;
+  c->since_ms = now_ms;
+  c->n = n;
+  for (size_t i = 0; i < n; i++)
+    c->vcpus[i] = vcpus[i];
+  if (n == 0 && !monitor_process_time (pid, &c->all))
+    {
+      free (c);
+      return NULL;
+    }
+  return c;
+}
+
+static bool
+enough (const struct thread_time *was, const struct thread_time *now,
+        uint64_t ran_ns, uint64_t ms)
+{
+  return now->run - was->run >= ran_ns
+         || (ms >= WANTED_NONE_MS
+             && now->wait - was->wait < ms * 1000000 / 4);
+}
+
+static bool
+one_had (const struct chance *c, int pid, uint64_t stopped, uint64_t ms)
+{
+  struct monitor_vcpu now[MONITOR_MAX_VCPUS];
+  size_t n = monitor_vcpus_named (pid, now);
+
+  for (size_t i = 0; i < n; i++)
+    for (size_t k = 0; k < c->n; k++)
+      if (now[i].tid == c->vcpus[k].tid
+          && (!stopped || (now[i].number < 64
+                           && stopped & 1ull << now[i].number))
+          && enough (&c->vcpus[k].time, &now[i].time, RAN_NS, ms))
+        return true;
+  return false;
+}
+
+static bool
+chance_had (struct chance *c, int pid, uint64_t stopped, unsigned cpus,
+            uint64_t now_ms)
+{
+  uint64_t ms;
+  struct thread_time now;
+
+  /* What can't be read is taken for granted. */
+  if (!c)
+    return true;
+  ms = now_ms - c->since_ms;
+  if (c->n > 0)
+    return one_had (c, pid, stopped, ms);
+  if (!monitor_process_time (pid, &now))
+    return true;
+  /* A thread of it has ended, and took its time along. */
+  if (now.run < c->all.run || now.wait < c->all.wait)
+    {
+      c->all = now;
+      c->since_ms = now_ms;
+      return false;
+    }
+  /* Of all its threads together: others may have had it. */
+  return enough (&c->all, &now, (uint64_t) RAN_NS * (cpus ? cpus : 1), ms);
+}
+
+/* ---- doubt ---- */
+
+/* Who panicked says so itself. */
+static bool
+had_its_chance (const struct eye *eye, const struct beat *b,
+                const struct beat_verdict *v, uint64_t now)
+{
+  return b->panic_cpu >= 0
+         || chance_had (eye->chance, eye->guest->inc.pid, v->stopped,
+                         b->of_cpus, now);
+}
+
+/* It was looked for while it stood still, and has not moved since then. */
+static bool
+is_confirmed (const struct eye *eye, const struct beat *b)
+{
+  return eye->confirmed_ms && b->at_ms >= eye->confirmed_ms + BEAT_APART_MS;
+}
+
+void
+eye_moves_ (struct eye *eye)
+{
+  eye->doubt = false;
+  eye->confirmed_ms = eye->since_ms = 0;
+  free (eye->chance);
+  eye->chance = NULL;
+}
+
+/* A kernel that prints all its tasks stands meanwhile. */
+static bool
+is_excused (const struct eye *eye, uint64_t now)
+{
+  return now < eye->ours_until_ms
+         && !eye_dead_ (&eye->verdict);
+}
+
+void
+eye_question_ (struct eye *eye, const struct beat *b, struct beat_verdict *v,
+               uint64_t now)
+{
+  bool dead = eye_dead_ (v);
+
+  if ((!dead && !eye_stands_ (eye, b)) || is_excused (eye, now))
+    {
+      eye_moves_ (eye);
+      if (dead)
+        eye_doubt_ (v);
+      return;
+    }
+  if (!eye->since_ms)
+    {
+      eye->since_ms = now;
+      eye->chance = chance_new (eye->guest->inc.pid, now);
+    }
+  if (dead && !eye->confirmed_ms && !eye->doubt
+      && had_its_chance (eye, b, v, now))
+    {
+      eye->doubt = true;
+      eye->doubt_ms = now > eye->again_ms ? now : eye->again_ms;
+    }
+  if (dead && is_confirmed (eye, b))
+    return;
+  eye_doubt_ (v);
+  if (eye->due_ms > now + CLOSER_MS && (!eye->doubt || eye->doubt_ms <= now))
+    eye->due_ms = now + CLOSER_MS;
+}
