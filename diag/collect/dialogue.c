@@ -61,13 +61,27 @@ struct transcript
   bool begun, in_line;
   size_t heard, lost;
   unsigned typed;
+  struct buf lines; /* of the guest's, until there are some */
 };
+
+/* A guest may say its words a byte at a time. */
+#define PIECE 4096
+
+static void
+flush_heard (struct transcript *t)
+{
+  if (t->lines.len)
+    t->ctx->out->file (t->ctx->out, t->file, buf_str (&t->lines),
+                       t->lines.len);
+  buf_clear (&t->lines);
+}
 
 static void
 write_ours (struct transcript *t, const char *text)
 {
   struct buf line CLEANUP_BUF = BUF_INIT (1024);
 
+  flush_heard (t);
   buf_printf (&line, "%s> %s\n", t->in_line ? "\n" : "", text);
   t->in_line = false;
   t->begun = true;
@@ -90,7 +104,6 @@ static void
 heard (struct transcript *t, const char *data, size_t len)
 {
   struct buf shown CLEANUP_BUF = BUF_INIT (5 * MAX_HEARD);
-  struct buf lines CLEANUP_BUF = BUF_INIT (15 * MAX_HEARD);
   size_t room = MAX_HEARD - t->heard;
 
   if (len > room)
@@ -103,12 +116,12 @@ heard (struct transcript *t, const char *data, size_t len)
   for (size_t i = 0; i < shown.len; i++)
     {
       if (!t->in_line)
-        buf_puts (&lines, "| ");
-      buf_putc (&lines, shown.data[i]);
+        buf_puts (&t->lines, "| ");
+      buf_putc (&t->lines, shown.data[i]);
       t->in_line = shown.data[i] != '\n';
     }
-  if (lines.len)
-    t->ctx->out->file (t->ctx->out, t->file, buf_str (&lines), lines.len);
+  if (t->lines.len >= PIECE)
+    flush_heard (t);
 }
 
 static void
@@ -183,6 +196,7 @@ talk (struct transcript *t, struct session *session, struct error *err)
   session_record (session, said, t);
   rc = dialogue_run (&own->steps, session, ctx->job, ctx->deadline, &r, err);
   session_record (session, NULL, NULL);
+  flush_heard (t);
   if (rc < 0)
     return rc;
   tell (t, &r);
@@ -196,7 +210,7 @@ run (struct collect_ctx *ctx, struct error *err)
 {
   const struct dialogue_own *own = ctx->own;
   struct ask_result opened = { .end = ASK_OK };
-  struct transcript t = { .ctx = ctx };
+  struct transcript t = { .ctx = ctx, .lines = BUF_INIT (16 * MAX_HEARD) };
   struct session *session;
   char who[96];
   int rc;
@@ -212,6 +226,7 @@ run (struct collect_ctx *ctx, struct error *err)
                       "there is no console to talk on: %s", opened.detail);
   rc = talk (&t, session, err);
   session_close (session);
+  buf_done (&t.lines);
   return rc;
 }
 

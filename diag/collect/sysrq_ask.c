@@ -25,6 +25,7 @@
 #include <string.h>
 
 #define STALL_MS 5000  /* in the middle of a line */
+#define LOOK_EVERY_MS 50u
 #define GRACE_MS 1000  /* behind what ended by quiet: its printer was slow */
 #define AFTER_CUT_MS 15000
 #define WRITE_MS 2000
@@ -203,12 +204,18 @@ quiet_of (const struct sysrq_asking *a, char key, enum sysrq_end *ret)
 static void
 await_body (struct sysrq_asking *a, char key)
 {
-  uint64_t begun = clock_ms (), ms;
+  uint64_t begun = clock_ms (), looked = 0, ms;
 
   a->ours_until = 0;
   a->unfinished = true;
   while (!collect_over (a->ctx) && !lost (a))
     {
+      /* It may come a byte at a time, and all of it is looked through. */
+      if (looked && clock_ms () < looked + LOOK_EVERY_MS
+          && (read_more (a, collect_until (a->ctx, LOOK_EVERY_MS))
+              || collect_over (a->ctx)))
+        continue;
+      looked = clock_ms ();
       ms = quiet_of (a, key, &a->end);
       if (ms > 0)
         still_ours (a, key, ms);
