@@ -80,7 +80,9 @@ fact_kind_find (const char *name)
     {
       if (strcmp (k->name, name) == 0)
         return k;
-      if (!found && fits (k->name, name))
+      /* The one that says more: "disk.*.fs.errors" before "disk.*.errors". */
+      if (fits (k->name, name)
+          && (!found || strlen (k->name) > strlen (found->name)))
         found = k;
     }
   return found;

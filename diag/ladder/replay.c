@@ -128,7 +128,11 @@ replay_manifest (const struct verdict_rules *rules,
   /* A host's incident is judged by what its guests were found to be: no rule
    * knows of that. */
   if (incident_is_of_host (&inc) && inc.verdict.class_[0])
-    ret->now.verdict = inc.verdict;
+    {
+      ret->now.verdict = inc.verdict;
+      json_object_put (ret->now.questions);
+      ret->now.questions = json_object_new_array ();
+    }
   ret->was = json_get (manifest, "findings");
   snprintf (ret->guest, sizeof ret->guest, "%s", inc.guest);
   snprintf (ret->incident, sizeof ret->incident, "%s", inc.id);

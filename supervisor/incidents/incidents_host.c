@@ -168,6 +168,88 @@ host_of (struct incidents *in, const struct active *a)
   return NULL;
 }
 
+/* Guests of which an incident of theirs is a child of it; a guest may have had
+ * several.  Since when and until when they failed; false: not known of one
+ * that is older than this daemon. */
+static bool
+count_guests (const struct active *host, unsigned *ret_n, uint64_t *ret_first,
+              uint64_t *ret_last)
+{
+  *ret_n = 0;
+  *ret_first = UINT64_MAX;
+  *ret_last = 0;
+  for (const struct active *a = host->all->first; a; a = a->next)
+    {
+      const struct active *b = host->all->first;
+
+      if (!incident_is_child (a, host))
+        continue;
+      if (!a->raised_ms)
+        return false;
+      while (b != a
+             && (!incident_is_child (b, host)
+                 || strcmp (b->inc.inc.uuid, a->inc.inc.uuid) != 0))
+        b = b->next;
+      *ret_n += b == a;
+      if (a->raised_ms < *ret_first)
+        *ret_first = a->raised_ms;
+      if (a->raised_ms > *ret_last)
+        *ret_last = a->raised_ms;
+    }
+  return *ret_n > 0;
+}
+
+static void
+say_together (char *dst, size_t n, unsigned failed, unsigned users,
+              uint64_t ms, const char *key)
+{
+  snprintf (dst, n,
+            "%u of the %u guests that have this in common failed within "
+            "%u s: %.110s",
+            failed, users, ms > 1000 ? (unsigned) ((ms + 999) / 1000) : 1,
+            key);
+}
+
+/* How many guests use what that incident is of. */
+static unsigned
+count_users (const struct active *host)
+{
+  struct gathering all = { .in = host->all };
+  struct crowd_resource of[CROWD_MAX_RESOURCES];
+  char key[INCIDENT_KEY];
+  unsigned users = 0;
+
+  registry_each (host->all->env.registry, gather, &all);
+  for (size_t i = 0; i < all.n; i++)
+    {
+      unsigned n = crowd_resources (all.list[i].guest, of);
+      bool uses = false;
+
+      for (unsigned k = 0; k < n; k++)
+        {
+          key_of (&of[k], key, sizeof (key));
+          uses |= strcmp (key, host->inc.key) == 0;
+        }
+      users += uses;
+    }
+  free (all.list);
+  return users;
+}
+
+/* It began when some had failed; others have joined since. */
+static void
+tell_all_of_them (struct active *host)
+{
+  unsigned failed, users;
+  uint64_t first, last;
+
+  if (is_pressed (&host->inc) || !count_guests (host, &failed, &first, &last))
+    return;
+  users = count_users (host);
+  say_together (host->inc.reason, sizeof (host->inc.reason), failed,
+                users > failed ? users : failed, last - first, host->inc.key);
+}
+
 static void
 adopt (struct active *host, struct active *a)
 {
@@ -215,13 +297,8 @@ incidents_together (struct incidents *in, struct active *a)
   else if (find_crowd (in, a, &c))
     {
       key_of (&c.resource, key, sizeof (key));
-      snprintf (reason, sizeof (reason),
-                "%u of the %u guests that have this in common failed within "
-                "%u s: %.110s",
-                c.failed, c.users,
-                (unsigned) ((loop_now (in->env.loop) - c.first_ms + 999)
-                            / 1000),
-                key);
+      say_together (reason, sizeof (reason), c.failed, c.users,
+                    loop_now (in->env.loop) - c.first_ms, key);
       host = new_host (in, key, &cause);
       if (!host)
         return;
@@ -287,6 +364,7 @@ judge (struct active *host)
 {
   struct json_object *head = json_object_new_object ();
 
+  tell_all_of_them (host);
   incident_say_crowd (host, head);
   json_object_object_add (head, "children", incident_children_json (host));
   incident_conclude (host, head);
@@ -298,6 +376,7 @@ static void
 judge_again (struct active *host)
 {
   host->grew = false;
+  tell_all_of_them (host);
   incident_say_crowd (host, NULL);
   incident_moment (host, MOMENT_JUDGED, host->inc.verdict.class_);
   log_warn ("incident %s of this host: %s", host->inc.id,

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/fact.h"
+#include "base/json.h"
 #include "diag/ladder/ladder.h"
 
 #include <stdio.h>
@@ -46,6 +47,7 @@ facts_from (const char *text, struct fact *facts, size_t most)
       else
         fact_int (&facts[n], NULL, p, who, (int64_t) v);
       facts[n].time_ms = 1000 + n;
+      facts[n].sample = 1;
     }
   free (copy);
   return n;
@@ -79,6 +81,52 @@ concludes (const char *text, const char *code, const char *class,
       || (culprit && strcmp (v.culprit, culprit) != 0))
     fail_msg ("%s (%s) is %s by \"%s\", not %s by \"%s\"", text, code, v.class_,
               v.culprit, class ? class : "", culprit ? culprit : "");
+}
+
+/* By which rule, and of what to do next: a part, or what is not in it. */
+static inline void
+leads_to (const char *text, const char *code, const char *rule,
+          const char *next, const char *not_next)
+{
+  concludes (text, code, NULL, NULL);
+  if (strcmp (last_verdict.rule, rule) != 0)
+    fail_msg ("%s (%s) is of rule %s, not %s", text, code, last_verdict.rule,
+              rule);
+  if (!strstr (last_verdict.next, next)
+      || (not_next && strstr (last_verdict.next, not_next)))
+    fail_msg ("%s: next is \"%s\"", rule, last_verdict.next);
+}
+
+/* That finding, with what it rests on, and how many there are. */
+static char last_says[300];
+
+static inline bool
+is_found (const char *text, const char *want, size_t *ret_n)
+{
+  struct fact facts[32];
+  size_t n = facts_from (text, facts, ARRAY_LEN (facts));
+  const struct cause cause = { "web", "ordered", "it said" };
+  struct judgement j;
+  struct fact_set *set;
+  bool found = false;
+
+  assert_int_equal (fact_set_new (n, &set, NULL), 0);
+  fact_set_fill (set, facts, n);
+  ladder_judge (rules, set, &cause, NULL, &j);
+  *ret_n = json_object_array_length (j.findings);
+  for (size_t i = 0; i < *ret_n; i++)
+    {
+      struct json_object *f = json_object_array_get_idx (j.findings, i);
+
+      assert_true (json_object_array_length (json_get (f, "evidence")) > 0);
+      if (strcmp (json_get_str (f, "rule"), want) != 0)
+        continue;
+      found = true;
+      snprintf (last_says, sizeof last_says, "%s", json_get_str (f, "says"));
+    }
+  judgement_done (&j);
+  fact_set_free (set);
+  return found;
 }
 
 #endif

@@ -60,7 +60,6 @@ static const struct
   { "guest.blocked", CHECK },
   { "guest.acpi_beat", DETAIL }, /* guest.ticks says what it comes to */
   { "guest.acpi_port", HOW },
-  { "disk.*.moved", DETAIL },
   { "disk.*.backing", DETAIL }, /* disk.behind, .host_trouble have it */
   { "disk.*.longest_ms", DETAIL }, /* of an interval: .slowest_ms is judged */
   { "disk.*.pool", WHO },
@@ -96,6 +95,10 @@ is_of (const char *kind, const char *asked)
 {
   char one[FACT_NAME_MAX], *star;
 
+  /* "disk.*.errors" asks for no "disk.*.fs.errors". */
+  for (const struct fact_kind *k = fact_kinds; k->name; k++)
+    if (strcmp (k->name, asked) == 0)
+      return strcmp (kind, asked) == 0;
   snprintf (one, sizeof one, "%s", kind);
   while ((star = strchr (one, '*')))
     *star = 'x';

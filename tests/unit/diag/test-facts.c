@@ -78,6 +78,8 @@ names_are_found (void **state)
     { "vcpu.1.shared", NULL },
     { "disk.any_moved", "disk.any_moved" },
     { "disk.vda.new_errors", "disk.*.new_errors" },
+    { "disk.vda.errors", "disk.*.errors" },
+    { "disk.vda1.fs.errors", "disk.*.fs.errors" },
     { "disk.vda", NULL },
     { "console.state", "console.state" },
     { "console.state.shim/cons", "console.state.*" },

@@ -304,6 +304,9 @@ a_hosts_own_is_not_judged_again (void **state)
       assert_int_equal (r.facts, 1);
       assert_string_equal (r.now.verdict.class_,
                            of_host ? "storage-stalled" : "unknown");
+      /* Nobody asked anybody for it. */
+      assert_int_equal (json_object_array_length (r.now.questions) == 0,
+                        of_host);
       replay_done (&r);
       verdict_rules_unref (rules);
       json_object_put (manifest);

@@ -49,7 +49,7 @@ who_ended_qemu (void **state)
   concludes (GONE "qemu.oom_killed@host=1;host.log.guest@host="
                   "Memory cgroup out of memory: Killed process 7 (qemu)",
              "vmm-dead", "vmm-dead",
-             "host's OOM killer: the memory bound of QEMU's control group");
+             "host's OOM killer: the memory limit of QEMU's control group");
   concludes (GONE "host.log.guest@host=vnet0: left promiscuous mode",
              "vmm-dead", "vmm-dead", "QEMU process");
   /* An old line of a QEMU that lives says nothing of it. */
@@ -301,6 +301,67 @@ facets_by_themselves (void **state)
              "slow", NULL);
 }
 
+/* What a file system has noted down is no failed request of the host's. */
+static void
+whose_errors (void **state)
+{
+  size_t n;
+
+  assert_false (is_found ("disk.vda.errors@monitor=0;disk.vda.fs.errors@host=3",
+                          "disk-failed-before", &n));
+  assert_true (is_found ("disk.vda.errors@monitor=0;disk.vda.fs.errors@host=3",
+                         "filesystem-noted-errors", &n));
+  assert_true (is_found ("disk.vda.errors@monitor=2", "disk-failed-before",
+                         &n));
+}
+
+static void
+what_holds_it_back_is_named (void **state)
+{
+  size_t n;
+
+  assert_true (is_found (QUOTA, "qemu-held-back", &n));
+  assert_non_null (strstr (last_says, "quota of 0.10"));
+  assert_true (is_found ("qemu.cgroup.throttled@host=0.9", "qemu-held-back",
+                         &n));
+  assert_non_null (strstr (last_says, "see qemu/cgroups.txt"));
+}
+
+#define STUCK                                                                 \
+  "qemu.state@host=running;vmm.monitor@monitor=greets-only;"                  \
+  "vmm.monitor@monitor=greets-only;"
+
+/* Its main loop stands, and so does what it may wait for. */
+static void
+a_main_loop_and_its_storage (void **state)
+{
+  concludes (STUCK STALLED "tasks.in_io=1", "silent", "vmm-stuck",
+             "QEMU main loop, and disk vda");
+  assert_string_equal (last, "medium");
+  leads_to (STUCK STALLED "tasks.in_io=1", "silent", "main-loop-on-storage",
+            "storage under that disk", NULL);
+  leads_to (STUCK STALLED "tasks.in_io=0", "silent", "main-loop-stuck",
+            "qemu/stacks.txt", NULL);
+  leads_to ("vmm.status@monitor=guest-panicked", "vmm-event",
+            "panicked-by-vmm", "memory/dmesg.txt", NULL);
+  assert_non_null (strstr (last_verdict.next, "restart the guest"));
+}
+
+#define HUNG                                                                  \
+  RUNS "kernel.event.hung_task@console=INFO: task hung in corrupted;"         \
+       "disk.any_moved@monitor=0;"
+
+/* No disk of it is known: that none moved says nothing. */
+static void
+a_hung_task_and_no_disk (void **state)
+{
+  concludes (HUNG, "kernel-event", "unknown", NULL);
+  concludes (HUNG "disk.vda.moved@monitor=0;"
+                  "kernel.trouble.hung_task@console=INFO: task hung in f",
+             "kernel-event", "storage-stalled", "INFO: task hung in f");
+  assert_string_equal (last, "low");
+}
+
 int
 main (void)
 {
@@ -314,6 +375,10 @@ main (void)
     cmocka_unit_test (a_console_that_takes_no_keys),
     cmocka_unit_test (its_heartbeat),
     cmocka_unit_test (facets_by_themselves),
+    cmocka_unit_test (whose_errors),
+    cmocka_unit_test (what_holds_it_back_is_named),
+    cmocka_unit_test (a_main_loop_and_its_storage),
+    cmocka_unit_test (a_hung_task_and_no_disk),
   };
 
   return cmocka_run_group_tests (tests, begin_rules, end_rules);

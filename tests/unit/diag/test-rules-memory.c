@@ -5,15 +5,6 @@
  */
 #include "concludes.h"
 
-#include "base/cleanup.h"
-#include "base/fact.h"
-#include "base/json.h"
-#include "diag/ladder/ladder.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #define LIVES "kernel.panicked=0;kernel.clock_moved=1;kernel.switches=20"
 #define WEB "what the check web asks for"
 #define WELL LIVES ";vcpu.irqs_off=0;tasks.blocked=0;tasks.in_lock=0"
@@ -526,33 +517,14 @@ what_is_behind_a_disk (void **state)
   concludes (WELL ";disk.vda.latency_ms@monitor=90.0", "slow", "slow", WEB);
 }
 
-/* That, with what it rests on; "": nothing at all. */
+/* "": nothing at all. */
 static void
 finds (const char *text, const char *want)
 {
-  struct fact facts[8];
-  size_t n = facts_from (text, facts, ARRAY_LEN (facts));
-  const struct cause cause = { "web", "ordered", "it said" };
-  struct judgement j;
-  struct fact_set *set;
-  bool found = false;
-  size_t n_found;
+  size_t n;
 
-  assert_int_equal (fact_set_new (n, &set, NULL), 0);
-  fact_set_fill (set, facts, n);
-  ladder_judge (rules, set, &cause, NULL, &j);
-  n_found = json_object_array_length (j.findings);
-  for (size_t i = 0; i < n_found; i++)
-    {
-      struct json_object *f = json_object_array_get_idx (j.findings, i);
-
-      found |= strcmp (json_get_str (f, "rule"), want) == 0;
-      assert_true (json_object_array_length (json_get (f, "evidence")) > 0);
-    }
-  judgement_done (&j);
-  fact_set_free (set);
-  if (found != (want[0] != '\0') || (!want[0] && n_found))
-    fail_msg ("%s: not \"%s\", %zu", text, want, n_found);
+  if (is_found (text, want, &n) != (want[0] != '\0') || (!want[0] && n))
+    fail_msg ("%s: not \"%s\", %zu", text, want, n);
 }
 
 static void
@@ -592,6 +564,68 @@ tells_what_is_behind (void **state)
     finds (cases[i].facts, cases[i].finding);
 }
 
+/* What is to be done is what mends it. */
+static void
+what_to_do_next (void **state)
+{
+#define AMISS(how) \
+  WELL ";app.culprit=shop.service;app.tied=command;app.amiss=" how
+#define HELD "tasks.blocked=2;tasks.in_lock=2;lock.waited_s=15.0;lock.name=a"
+  static const struct
+  {
+    const char *facts, *code, *rule, *next, *not_next;
+  } cases[] = {
+    { AMISS ("stopped"), "status", "inside-stopped", "kill -CONT", "restart" },
+    { AMISS ("frozen"), "status", "inside-frozen", "Thaw", "restart" },
+    { AMISS ("busy"), "status", "inside-busy", "See what it computes",
+      "waits" },
+    { AMISS ("no-room"), "status", "inside-lacks-room", "Make room", "waits" },
+    { AMISS ("futex"), "status", "inside-service-amiss", "what it waits for",
+      "CONT" },
+    /* Of its own log. */
+    { WELL TOLD ("kernel-oops", "BUG: x in f"), "kernel-event",
+      "memory-log-says", "restart it soon", NULL },
+    { WELL TOLD ("filesystem-error", "EXT4-fs error on vda")
+      ";kernel.event.fs_readonly=file system on vda went read-only",
+      "kernel-event", "memory-log-read-only", "fsck", "soon" },
+    { WELL TOLD ("filesystem-error", "EXT4-fs error on vda"), "kernel-event",
+      "memory-log-filesystem", "fsck", "restart" },
+    { WELL TOLD ("out-of-memory", "Out of memory: killed x"), "kernel-event",
+      "memory-log-oom", "more memory", "restart" },
+    /* A lock of which nobody known is the owner. */
+    { LIVES ";" HELD ";lock.owner=f, x (7)", "status", "memory-lock-held",
+      "what the owner does", NULL },
+    { LIVES ";" HELD, "status", "memory-lock-nobody", "restart the guest",
+      "owner" },
+    { LIVES ";finding.soft_lockup=CPU 0: t (7), as a reader of RCU",
+      "silent", "memory-rcu-reader", "restart", NULL },
+    { LIVES ";finding.soft_lockup=CPU 0;culprit.soft_lockup=kworker/0:1 (7);"
+      "workqueue.stuck_s=16.0",
+      "silent", "memory-worker-keeps-cpu", "restart", NULL },
+    { LIVES ";tasks.blocked=1;tasks.in_lock=0;tasks.in_io=0;"
+      "tasks.blocked_s=31.0",
+      "silent", "memory-stuck", "restart", NULL },
+    /* Who is stopped is to blame only if it is the one. */
+    { WELL ";tasks.stopped=2;tasks.stopped_who=sh (7), qemu-ga (119)",
+      "agent-silent", "agent-stopped", "kill -CONT", NULL },
+    { WELL ";tasks.frozen=1;tasks.frozen_who=qemu-ga (119) of /a",
+      "agent-silent", "agent-frozen", "Thaw", NULL },
+    { WELL ";tasks.stopped=1;tasks.stopped_who=sh (7)", "agent-silent",
+      "agent-silent-kernel-lives", "qemu-guest-agent", NULL },
+    { WELL ";app.ended=shop.service;app.ended_why=crashed", "status",
+      "inside-ended-untied", "Start it again", NULL },
+    { WELL ";app.tied=only;app.culprit=shop;app.amiss=futex", "status",
+      "inside-only-one-stuck", "restart it", NULL },
+  };
+
+  for (size_t i = 0; i < ARRAY_LEN (cases); i++)
+    leads_to (cases[i].facts, cases[i].code, cases[i].rule, cases[i].next,
+              cases[i].not_next);
+  concludes (WELL ";tasks.stopped=1;tasks.stopped_who=qemu-ga (119)",
+             "agent-silent", "application-dead",
+             "the guest agent, stopped: qemu-ga (119)");
+}
+
 int
 main (void)
 {
@@ -610,6 +644,7 @@ main (void)
     cmocka_unit_test (rests_on_its_outcome),
     cmocka_unit_test (what_is_behind_a_disk),
     cmocka_unit_test (tells_what_is_behind),
+    cmocka_unit_test (what_to_do_next),
   };
 
   return cmocka_run_group_tests (tests, begin_rules, end_rules);

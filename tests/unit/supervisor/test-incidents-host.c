@@ -203,6 +203,8 @@ judged_by_its_children (void **state)
   assert_string_equal (host->inc.verdict.culprit, KEY);
   assert_non_null (strstr (host->inc.verdict.sentence,
                            "of 4 that were looked at, 2 are storage-stalled"));
+  /* Two had failed when it began. */
+  assert_non_null (strstr (host->inc.verdict.sentence, "4 of the 4 guests"));
   assert_int_equal (json_object_array_length (json_get (w->head, "children")),
                     4);
   assert_string_equal (cited (host, "host.crowd")->value, host->inc.reason);
@@ -253,6 +255,9 @@ judged_again_when_it_grows (void **state)
   assert_string_equal (host->inc.verdict.confidence, "high");
   assert_true (told_of (host, of (w, C))[0]);
   assert_non_null (strstr (host->inc.verdict.sentence, "of 3 that were"));
+  assert_non_null (strstr (host->inc.verdict.sentence,
+                           "3 of the 4 guests that have this in common failed "
+                           "within 11 s"));
   assert_true (host->inc.rev > rev + 1);
   assert_non_null (strstr (stored (w, host->inc.id)->text, "of 3 that were"));
   assert_int_equal (w->npacks, 0);
