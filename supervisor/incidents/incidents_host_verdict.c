@@ -9,6 +9,7 @@
 #include "supervisor/incidents/incidents_impl.h"
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -75,6 +76,19 @@ cite_reason (struct active *host, struct json_object *facts)
   cite (&host->inc.verdict, facts, &f);
 }
 
+/* Seen from outside the guest: what its own programs say blames no host. */
+static bool
+is_from_outside (const struct verdict_fact *f)
+{
+  static const char *const sources[]
+      = { "host", "monitor", "libvirt", "rundir", "net", "memory" };
+
+  for (size_t i = 0; i < ARRAY_LEN (sources); i++)
+    if (strcmp (f->source, sources[i]) == 0)
+      return true;
+  return false;
+}
+
 /* What that guest shows of what they have in common; else its first fact.
  * NULL: nothing that anybody saw. */
 static const struct verdict_fact *
@@ -87,8 +101,7 @@ what_shows_it (const struct active *host, const struct verdict *v)
     {
       const struct verdict_fact *f = &v->facts[i];
 
-      if (strcmp (f->source, "scenario") == 0
-          || strcmp (f->source, "diagnosis") == 0)
+      if (!is_from_outside (f))
         continue;
       if (strncmp (f->name, bridge ? "net." : "disk.", bridge ? 4 : 5) == 0)
         return f;

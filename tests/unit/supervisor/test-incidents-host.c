@@ -281,7 +281,12 @@ not_sure_without_evidence (void **state)
   while (w->nputs)
     on_disk (w, NULL);
   verdict_by (w, "storage-stalled", "high", "probe.up", "scenario");
-  verdict_by (w, "storage-stalled", "high", "probe.up", "scenario");
+  /* What its own programs say blames no host. */
+  verdict_by (w, "storage-stalled", "high", "disk.any_moved", "inside");
+  fails (w, C);
+  while (w->nputs)
+    on_disk (w, NULL);
+  verdict_by (w, "storage-stalled", "high", "kernel.trouble", "console");
   pass (w, 11000);
   assert_int_equal (host->life, LIFE_PACKING);
   assert_string_equal (host->inc.verdict.class_, "storage-stalled");
