@@ -85,6 +85,7 @@ a_suspicion_proves_none (void **state)
   outcome (w, A, &w->tcp, OUTCOME_FAILED, "ticks-dead", HEALTH_BECAME_SUSPECT);
   outcome (w, A, &w->uptime, OUTCOME_FAILED, "scheduler-dead",
            HEALTH_BECAME_SUSPECT);
+  is_mute (w, A);
   assert_int_equal (newest (w)->stand, STAND_SUSPECTED);
   brought_to (w, "slow", "low");
   assert_int_equal (newest (w)->stand, STAND_SUSPECTED);
