@@ -261,10 +261,15 @@ verify (struct cli *cli, const char *file, const char *dir)
       if (seen.attached)
         printf (" attachments=%u elsewhere=%u", seen.attached,
                 seen.elsewhere);
+      if (seen.unreadable)
+        printf (" unreadable=%u", seen.unreadable);
       puts (r < 0 ? " torn=yes" : "");
     }
   r = ended (r, seen.members > 0, &err);
-  return r == EXIT_PARTIAL || (r == EXIT_WELL && seen.bad) ? EXIT_TROUBLE : r;
+  if (r == EXIT_PARTIAL || (r == EXIT_WELL && seen.bad))
+    return EXIT_TROUBLE;
+  /* Whether it is what it was nobody knows. */
+  return r == EXIT_WELL && seen.unreadable ? EXIT_ERROR : r;
 }
 
 static int
