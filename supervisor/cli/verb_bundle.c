@@ -310,8 +310,12 @@ look (struct cli *cli, struct parse *p, const char *what, const char *file,
 static int
 run_look (struct cli *cli, const char *what)
 {
-  struct parse p = { .json = cli->json, .raw = cli_flag (cli, "--raw") };
-  const char *dir = cli_option (cli, "--attachments");
+  struct parse p = { .json = cli->json,
+                     .raw = strcmp (what, "cat") == 0
+                            && cli_flag (cli, "--raw") };
+  const char *dir = strcmp (what, "verify") == 0
+                        ? cli_option (cli, "--attachments")
+                        : NULL;
   const char *file = cli_arg (cli, 2), *name = cli_arg (cli, 3);
   int r = cli_rest (cli, &verb_bundle, 3);
 

@@ -283,6 +283,13 @@ printf 'memory of a guest' >elsewhere/web.core
 code 0 "$hangdog" bundle verify a.tar.zst --attachments elsewhere
 printf 'more' >>elsewhere/web.core
 code 3 "$hangdog" bundle verify a.tar.zst --attachments elsewhere
+# An option of another's usage is not ignored, nor called what it is not.
+code 2 "$hangdog" bundle ls a.tar.zst --attachments elsewhere
+grep -q '"--attachments" is not for bundle ls (see' err || die "ls --attachments: $(cat err)"
+code 2 "$hangdog" bundle ls a.tar.zst --strict
+grep -q '"--strict" is not for bundle ls (see' err || die "ls --strict: $(cat err)"
+code 2 "$hangdog" bundle verify a.tar.zst --attachments elsewhere --attachments b
+grep -q '"--attachments" is there twice' err || die "--attachments twice: $(cat err)"
 # No folder is no answer. What may not be read, or cannot, is not elsewhere, and does not differ.
 code 2 "$hangdog" bundle verify a.tar.zst --attachments nowhere
 grep -q 'nowhere' err && [ ! -s out ] || die "verify in a folder that is not there: $(cat out err)"
