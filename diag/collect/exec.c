@@ -219,8 +219,8 @@ judge (struct collect_ctx *ctx, const char *program,
   switch (r->end)
     {
     case EXEC_EXITED:
-      collect_name (name, sizeof name, "exec.", known_as (ctx, program),
-                    ".status");
+      program = known_as (ctx, program);
+      collect_name (name, sizeof name, "exec.", program, ".status");
       collect_int (ctx, name, "host", r->status);
       return 0;
     case EXEC_SIGNAL:
