@@ -196,6 +196,15 @@ leaving_init (struct leaving *l, struct collect_ctx *ctx, const char *program)
 
 /* ---- what came of it ---- */
 
+/* A step with a name of its own has a fact of its own: of two that run the same
+ * program each has its status. */
+static const char *
+known_as (const struct collect_ctx *ctx, const char *program)
+{
+  return ctx->step && strcmp (ctx->step, collect_exec.name) != 0 ? ctx->step
+                                                                  : program;
+}
+
 static int
 judge (struct collect_ctx *ctx, const char *program,
        const struct exec_result *r, struct error *err)
@@ -210,6 +219,7 @@ judge (struct collect_ctx *ctx, const char *program,
   switch (r->end)
     {
     case EXEC_EXITED:
+      program = known_as (ctx, program);
       collect_name (name, sizeof name, "exec.", program, ".status");
       collect_int (ctx, name, "host", r->status);
       return 0;

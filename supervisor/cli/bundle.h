@@ -23,7 +23,8 @@ int bundle_redact (struct cli *cli, const struct bundle_redact *what,
 struct bundle_seen
 {
   unsigned members, bad;
-  unsigned attached, elsewhere; /* what lies beside it, or does not */
+  /* What lies beside it, does not, or cannot be read. */
+  unsigned attached, elsewhere, unreadable;
 };
 /* Prints its members, and what lies beside it.  verify: compares them with the
  * manifest; the latter is looked for in dir, or where file is when NULL. */

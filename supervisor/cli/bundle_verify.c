@@ -114,31 +114,44 @@ told (const char *op, struct frame *f, void *arg, struct error *err)
 
 /* ---- what lies beside it ---- */
 
+/* -ENOENT: there is no such file; else why it cannot be read. */
 static int
-open_beside (const char *dir, const char *name, uint64_t *ret_size)
+open_beside (int dir, const char *name, uint64_t *ret_size)
 {
-  CLEANUP_CLOSE int at
-      = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
+  CLEANUP_CLOSE int fd = -1;
   struct stat st;
 
-  if (at < 0 || !name || !text_is_name (name))
-    return -1;
-  fd = openat (at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0 || fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
-    return -1;
+  if (!name || !text_is_name (name))
+    return -ENOENT;
+  /* Not opened, whatever it may do: a link, a pipe. */
+  if (fstatat (dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    return -errno;
+  if (!S_ISREG (st.st_mode))
+    return -ENOENT;
+  fd = openat (dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0)
+    return -errno;
+  if (fstat (fd, &st) < 0)
+    return -errno;
+  if (!S_ISREG (st.st_mode))
+    return -ENOENT;
   *ret_size = (uint64_t) st.st_size;
   return steal_fd (&fd);
 }
 
-static bool
+/* 1: it is; 0: it is another, or the file was cut off meanwhile; else why it
+ * cannot be read. */
+static int
 sum_is (struct look *l, int fd, uint64_t size, const char *sum)
 {
   CLEANUP_FREE char *piece = malloc (PIECE);
   char hex[DIGEST_HEX];
   struct digest d;
   uint64_t done = 0;
-  ssize_t n = piece ? 1 : -1;
+  ssize_t n = 1;
 
+  if (!piece)
+    return -ENOMEM;
   /* How fast it goes is said of this file. */
   l->progress.begun = clock_ms ();
   digest_init (&d);
@@ -147,6 +160,8 @@ sum_is (struct look *l, int fd, uint64_t size, const char *sum)
       n = read (fd, piece, PIECE);
       if (n < 0 && errno == EINTR)
         n = 1;
+      else if (n < 0)
+        return -errno;
       else if (n > 0)
         {
           digest_add (&d, piece, (size_t) n);
@@ -160,59 +175,77 @@ sum_is (struct look *l, int fd, uint64_t size, const char *sum)
 }
 
 /* "ok", "differs"; "unsummed": of that size, and nobody knows more;
- * "elsewhere": it is not there. */
+ * "elsewhere": it is not there; "unreadable": it is, or may be. */
 static const char *
-judge (struct look *l, const char *dir, struct json_object *a)
+judge (struct look *l, int dir, struct json_object *a)
 {
   const char *sum = json_get_str (a, "sha256");
   uint64_t size = 0;
   CLEANUP_CLOSE int fd = open_beside (dir, json_get_str (a, "name"), &size);
+  int same;
 
   if (fd < 0)
-    return "elsewhere";
+    return fd == -ENOENT || fd == -ELOOP ? "elsewhere" : "unreadable";
   if ((int64_t) size != json_get_int (a, "bytes", -1))
     return "differs";
   if (!sum)
     return "unsummed";
-  return sum_is (l, fd, size, sum) ? "ok" : "differs";
+  same = sum_is (l, fd, size, sum);
+  return same < 0 ? "unreadable" : same ? "ok" : "differs";
 }
 
 static void
-attached (struct look *l, const char *dir)
+attached (struct look *l, int dir)
 {
   size_t n = json_object_array_length (l->attached);
 
   for (size_t i = 0; i < n; i++)
     {
       struct json_object *a = json_object_array_get_idx (l->attached, i);
-      const char *state = dir ? judge (l, dir, a) : "attached";
+      const char *state = dir >= 0 ? judge (l, dir, a) : "attached";
 
-      if (dir)
+      if (dir >= 0)
         json_add_str (a, "state", state);
       l->seen->attached++;
       l->seen->elsewhere += strcmp (state, "elsewhere") == 0;
+      l->seen->unreadable += strcmp (state, "unreadable") == 0;
       l->seen->bad += strcmp (state, "differs") == 0;
       print_row (l, a, state);
     }
+}
+
+/* To look for names in, and for nothing else. */
+static int
+open_folder (const char *file, const char *dir, int *ret, struct error *err)
+{
+  CLEANUP_FREE char *copy = strdup (file);
+
+  if (!copy)
+    return error_set (err, ENOMEM, "no memory");
+  if (!dir)
+    dir = dirname (copy);
+  *ret = open (dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return *ret < 0 ? error_errno (err, errno, "%s", dir) : 0;
 }
 
 int
 bundle_look (struct cli *cli, const char *file, const char *dir, bool verify,
              struct bundle_seen *ret, struct error *err)
 {
-  CLEANUP_FREE char *copy = strdup (file);
+  CLEANUP_CLOSE int at = -1;
   struct look l = { .cli = cli,
                     .file = file,
                     .seen = ret,
-                    .attached = json_object_new_array (),
                     .began_ms = clock_ms () };
-  int r = archive_read (cli->libexec, file,
-                        verify ? "bundle-verify" : "bundle-list", NULL, told,
-                        &l, NULL, err);
+  int r = verify ? open_folder (file, dir, &at, err) : 0;
 
-  if (verify && !dir && copy)
-    dir = dirname (copy);
-  attached (&l, verify ? dir : NULL);
+  if (r < 0)
+    return r;
+  l.attached = json_object_new_array ();
+  r = archive_read (cli->libexec, file,
+                    verify ? "bundle-verify" : "bundle-list", NULL, told, &l,
+                    NULL, err);
+  attached (&l, at);
   if (l.shown)
     progress_end (&l.progress, r >= 0 && ret->bad == 0, "");
   json_object_put (l.attached);

@@ -130,17 +130,45 @@ is_among (const char *const *list, unsigned n, const char *s)
   return false;
 }
 
+/* Of a verb with several usages, "WORD ... | WORD ...", is it for others than
+ * this word's? */
+static bool
+is_of_others (const struct verb *verb, const char *word, const char *option)
+{
+  const char *usage = verb->args, *end, *at;
+  size_t n = strlen (word), len = strlen (option);
+
+  while (strncmp (usage, word, n) != 0 || !strchr (" |", usage[n]))
+    if (!(usage = strstr (usage, " | ")))
+      return false;
+    else
+      usage += strlen (" | ");
+  end = strstr (usage, " | ");
+  /* The whole of it: "--all" is not "--all-too". */
+  for (at = usage; (at = strstr (at, option)); at += len)
+    if (!at[len] || strchr (" ]|\n", at[len]))
+      break;
+  return !at || (end && at > end);
+}
+
 /* What is wrong with an option that nobody took: the verb's usage knows.
  * last: nothing stands behind it. */
 static void
-bad_option (const struct verb *verb, const char *option, bool last, char *why,
-            size_t n)
+bad_option (const struct verb *verb, const char *word, const char *option,
+            bool last, char *why, size_t n)
 {
   char copy[800], near[80];
   const char *known[16], *at = strstr (verb->args, option);
   size_t len = strlen (option);
   unsigned k = 0;
 
+  if (at && strchr (" ]|\n", at[len]) && word
+      && is_of_others (verb, word, option))
+    {
+      snprintf (why, n, "\"%.60s\" is not for %s %.60s", option, verb->name,
+                word);
+      return;
+    }
   if (at && last && at[len] == ' ' && at[len + 1] != '|')
     {
       snprintf (why, n, "a value is missing after \"%.60s\"", option);
@@ -179,7 +207,8 @@ cli_rest (const struct cli *cli, const struct verb *verb, int max_args)
   for (int i = 1; i < cli->argc; i++)
     if (cli->argv[i][0] == '-' && cli->argv[i][1])
       {
-        bad_option (verb, cli->argv[i], i == cli->argc - 1, why, sizeof (why));
+        bad_option (verb, i > 1 ? cli_arg (cli, 1) : NULL, cli->argv[i],
+                    i == cli->argc - 1, why, sizeof (why));
         return cli_usage (verb, why);
       }
   if (cli->argc - 1 > max_args)

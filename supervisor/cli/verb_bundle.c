@@ -261,10 +261,15 @@ verify (struct cli *cli, const char *file, const char *dir)
       if (seen.attached)
         printf (" attachments=%u elsewhere=%u", seen.attached,
                 seen.elsewhere);
+      if (seen.unreadable)
+        printf (" unreadable=%u", seen.unreadable);
       puts (r < 0 ? " torn=yes" : "");
     }
   r = ended (r, seen.members > 0, &err);
-  return r == EXIT_PARTIAL || (r == EXIT_WELL && seen.bad) ? EXIT_TROUBLE : r;
+  if (r == EXIT_PARTIAL || (r == EXIT_WELL && seen.bad))
+    return EXIT_TROUBLE;
+  /* Whether it is what it was nobody knows. */
+  return r == EXIT_WELL && seen.unreadable ? EXIT_ERROR : r;
 }
 
 static int
@@ -305,8 +310,12 @@ look (struct cli *cli, struct parse *p, const char *what, const char *file,
 static int
 run_look (struct cli *cli, const char *what)
 {
-  struct parse p = { .json = cli->json, .raw = cli_flag (cli, "--raw") };
-  const char *dir = cli_option (cli, "--attachments");
+  struct parse p = { .json = cli->json,
+                     .raw = strcmp (what, "cat") == 0
+                            && cli_flag (cli, "--raw") };
+  const char *dir = strcmp (what, "verify") == 0
+                        ? cli_option (cli, "--attachments")
+                        : NULL;
   const char *file = cli_arg (cli, 2), *name = cli_arg (cli, 3);
   int r = cli_rest (cli, &verb_bundle, 3);
 

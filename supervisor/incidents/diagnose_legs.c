@@ -338,6 +338,7 @@ start_leg (struct leg *leg, struct error *err)
 
   if (r < 0)
     return r;
+  haul_step (leg->haul, leg->step->name);
   r = start_job (leg, err);
   if (r < 0)
     haul_unref (steal_ptr (&leg->haul));

@@ -37,6 +37,10 @@ struct haul_limit
 {
   atomic_uint refs;
   _Atomic uint64_t left;
+
+  pthread_mutex_t m; /* what follows */
+  char (*names)[HAUL_NAME];
+  unsigned nnames;
 };
 
 /* ---- the limit ---- */
@@ -50,6 +54,7 @@ haul_limit_new (uint64_t bytes, struct haul_limit **ret, struct error *err)
     return error_set (err, ENOMEM, "no memory for a diagnosis");
   atomic_init (&l->refs, 1);
   atomic_init (&l->left, bytes);
+  pthread_mutex_init (&l->m, NULL);
   *ret = l;
   return 0;
 }
@@ -65,8 +70,11 @@ haul_limit_ref (struct haul_limit *l)
 void
 haul_limit_unref (struct haul_limit *l)
 {
-  if (l && atomic_fetch_sub (&l->refs, 1) == 1)
-    free (l);
+  if (!l || atomic_fetch_sub (&l->refs, 1) != 1)
+    return;
+  pthread_mutex_destroy (&l->m);
+  free (l->names);
+  free (l);
 }
 
 void
@@ -93,6 +101,65 @@ limit_take (struct haul_limit *l, size_t len)
     if (atomic_compare_exchange_weak (&l->left, &left, left - len))
       return true;
   return false;
+}
+
+/* ---- names of files ---- */
+
+#define NAME_MAX_SHOWN 99 /* as of a bundle's members */
+#define SUFFIX_MAX 16
+#define STEP_MAX 24
+
+/* A name that there is: that of the step before its suffix. */
+static void
+name_of_step (char *dst, const char *name, const char *step, unsigned nth)
+{
+  const char *slash = strrchr (name, '/'), *base = slash ? slash + 1 : name;
+  const char *end = name + strlen (name), *dot = strrchr (base, '.');
+  char more[12] = "";
+  int stem;
+
+  if (!dot || dot == base || end - dot > SUFFIX_MAX)
+    dot = end;
+  if (nth > 1)
+    snprintf (more, sizeof (more), "-%u", nth);
+  stem = NAME_MAX_SHOWN - (int) (end - dot) - 1 - STEP_MAX
+         - (int) strlen (more);
+  if (dot - name < stem)
+    stem = (int) (dot - name);
+  /* No part of a name begins with a "-". */
+  stem -= name[stem - 1] == '/';
+  snprintf (dst, HAUL_NAME, "%.*s-%.*s%s%s", stem, name, STEP_MAX, step, more,
+            dot);
+}
+
+static bool
+is_taken_locked (const struct haul_limit *l, const char *name)
+{
+  for (unsigned i = 0; i < l->nnames; i++)
+    if (strcmp (l->names[i], name) == 0)
+      return true;
+  return false;
+}
+
+/* dst, of HAUL_NAME: what no other has begun.  False: no memory. */
+static bool
+limit_name (struct haul_limit *l, const char *name, const char *step,
+            char *dst)
+{
+  char (*names)[HAUL_NAME];
+
+  snprintf (dst, HAUL_NAME, "%s", name);
+  if (!l)
+    return true;
+  LOCK_SCOPE (&l->m);
+  for (unsigned i = 1; is_taken_locked (l, dst); i++)
+    name_of_step (dst, name, step, i);
+  names = reallocarray (l->names, l->nnames + 1, sizeof (*names));
+  if (!names)
+    return false;
+  l->names = names;
+  memcpy (names[l->nnames++], dst, HAUL_NAME);
+  return true;
 }
 
 struct haul *
@@ -301,18 +368,29 @@ out_attach (struct collect_out *out, const struct collect_attachment *a)
 }
 
 static struct haul_file *
-file_locked (struct haul *h, const char *name)
+find_locked (struct haul *h, const char *name)
 {
-  struct haul_file *f;
-  size_t n = strlen (name);
-
   for (unsigned i = 0; i < h->nfiles; i++)
     if (strcmp (h->files[i].name, name) == 0)
       return &h->files[i];
+  return NULL;
+}
+
+static struct haul_file *
+file_locked (struct haul *h, const char *name)
+{
+  struct haul_file *f = find_locked (h, name);
+  size_t n = strlen (name);
+
+  if (f)
+    return f;
   if (h->nfiles == HAUL_MAX_FILES || n >= sizeof (f->name))
     return NULL;
-  f = &h->files[h->nfiles++];
+  f = &h->files[h->nfiles];
+  if (!limit_name (h->limit, name, h->step, f->shown))
+    return NULL;
   memcpy (f->name, name, n + 1);
+  h->nfiles++;
   return f;
 }
 
@@ -325,7 +403,7 @@ put_piece_locked (struct haul *h, struct haul_file *f, const void *data,
   if (!p)
     return false;
   p->next = NULL;
-  memcpy (p->name, f->name, sizeof (p->name));
+  memcpy (p->name, f->shown, sizeof (p->name));
   p->offset = f->size;
   p->len = len;
   memcpy (p->data, data, len);
@@ -494,6 +572,12 @@ haul_new (struct loop *loop, const char *collector, struct haul_limit *limit,
 }
 
 void
+haul_step (struct haul *h, const char *step)
+{
+  snprintf (h->step, sizeof (h->step), "%s", step);
+}
+
+void
 haul_job (struct haul *h, const struct job *job)
 {
   LOCK_SCOPE (&h->m);
@@ -504,6 +588,22 @@ struct collect_out *
 haul_out (struct haul *h)
 {
   return &h->out;
+}
+
+/* What lacks something is called as the file is, also where it was told before
+ * the file was begun. */
+static void
+name_gaps_locked (struct haul *h)
+{
+  for (size_t i = 0; i < json_object_array_length (h->gaps); i++)
+    {
+      struct json_object *o = json_object_array_get_idx (h->gaps, i);
+      const char *what = json_get_str (o, "what");
+      struct haul_file *f = what ? find_locked (h, what) : NULL;
+
+      if (f && strcmp (f->shown, f->name) != 0)
+        json_add_str (o, "what", f->shown);
+    }
 }
 
 /* One gap of each reason. */
@@ -536,7 +636,7 @@ names_of (const struct haul *h)
   for (unsigned i = 0; i < h->nfiles; i++)
     if (h->files[i].size > 0)
       json_object_array_add (list,
-                             json_object_new_string (h->files[i].name));
+                             json_object_new_string (h->files[i].shown));
   return list;
 }
 
@@ -551,7 +651,7 @@ cut_of (const struct haul *h)
       {
         if (!o)
           o = json_object_new_object ();
-        json_add_int (o, h->files[i].name,
+        json_add_int (o, h->files[i].shown,
                       (int64_t) (h->files[i].size + h->files[i].lost));
       }
   return o;
@@ -575,6 +675,7 @@ haul_close (struct haul *h, struct haul_end *ret)
   haul_tell_undone (h);
   haul_pump (h);
   add_lost_locked (h);
+  name_gaps_locked (h);
   *ret = (struct haul_end){ h->facts, h->nfacts, steal_ptr (&h->impact),
                             steal_ptr (&h->gaps), names_of (h),
                             steal_ptr (&h->attached), cut_of (h), 0,

@@ -29,7 +29,8 @@ struct loop;
 /* Of what was not taken yet: beyond it the collector waits. */
 #define HAUL_QUEUE (1u << 20)
 
-/* What several of them may bring together.  Any thread; counted. */
+/* What several of them may bring together, and what their files are called.
+ * Any thread; counted. */
 int haul_limit_new (uint64_t bytes, struct haul_limit **ret,
                     struct error *err);
 struct haul_limit *haul_limit_ref (struct haul_limit *l); /* NULL is fine */
@@ -62,6 +63,10 @@ void haul_unref (struct haul *h); /* NULL is fine */
 /* Loop thread: an act is on disk, or err.  False: nobody waits for that any
  * more, it is not done. */
 bool haul_answer (struct haul *h, const struct error *err);
+/* Before it brings anything: its name among those with the same limit, which
+ * a file's name gets where another one of them has begun a file of that name:
+ * "a/b.txt" is "a/b-STEP.txt" then. */
+void haul_step (struct haul *h, const char *step);
 /* In the collector's thread, before it brings anything: where more waits to be
  * taken than HAUL_QUEUE, it stands in out->file() until there is room, or the
  * job is to stop.  Without a job it never stands. */

@@ -22,9 +22,11 @@ enum lack
   LACK_TIME,  /* nobody took it */
   LACK_MAX,
 };
+#define HAUL_NAME 128
 struct haul_file
 {
-  char name[128];
+  char name[HAUL_NAME];  /* as the collector calls it */
+  char shown[HAUL_NAME]; /* as the bundle does */
   uint64_t size, lost;
   unsigned cut; /* 1 + enum lack: the rest of it is a gap */
 };
@@ -33,7 +35,7 @@ struct haul_file
 struct piece
 {
   struct piece *next;
-  char name[128];
+  char name[HAUL_NAME];
   uint64_t offset;
   size_t len;
   char data[];
@@ -54,7 +56,7 @@ struct haul
 {
   struct collect_out out;
   struct loop *loop;
-  char collector[64];
+  char collector[64], step[64];
   const struct haul_ops *ops; /* loop side */
   void *arg;
   struct haul_limit *limit;
@@ -71,7 +73,7 @@ struct haul
   uint64_t bytes;
   struct
   {
-    char first[128]; /* of its files */
+    char first[HAUL_NAME]; /* of its files */
     uint64_t bytes;
   } lost[LACK_MAX];
   struct fact facts[HAUL_MAX_FACTS];

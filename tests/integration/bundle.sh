@@ -283,6 +283,31 @@ printf 'memory of a guest' >elsewhere/web.core
 code 0 "$hangdog" bundle verify a.tar.zst --attachments elsewhere
 printf 'more' >>elsewhere/web.core
 code 3 "$hangdog" bundle verify a.tar.zst --attachments elsewhere
+# An option of another's usage is not ignored, nor called what it is not.
+code 2 "$hangdog" bundle ls a.tar.zst --attachments elsewhere
+grep -q '"--attachments" is not for bundle ls (see' err || die "ls --attachments: $(cat err)"
+code 2 "$hangdog" bundle ls a.tar.zst --strict
+grep -q '"--strict" is not for bundle ls (see' err || die "ls --strict: $(cat err)"
+code 2 "$hangdog" bundle verify a.tar.zst --attachments elsewhere --attachments b
+grep -q '"--attachments" is there twice' err || die "--attachments twice: $(cat err)"
+# No folder is no answer. What may not be read, or cannot, is not elsewhere, and does not differ.
+code 2 "$hangdog" bundle verify a.tar.zst --attachments nowhere
+grep -q 'nowhere' err && [ ! -s out ] || die "verify in a folder that is not there: $(cat out err)"
+code 2 "$hangdog" bundle verify a.tar.zst --attachments a.tar.zst
+cp web.core elsewhere/web.core && chmod 0 elsewhere/web.core
+as_any=() # root may read all; without these two rights he may not
+[ "$(id -u)" != 0 ] || as_any=(setpriv "--bounding-set=-dac_override,-dac_read_search")
+if ! "${as_any[@]}" cat elsewhere/web.core >out 2>&1 && grep -q denied out; then
+    code 1 "${as_any[@]}" "$hangdog" bundle verify a.tar.zst --attachments elsewhere
+    grep -q '^ *17  unreadable web.core ' out && grep -q ' bad=0 attachments=1 elsewhere=0 unreadable=1$' out || die "verify of one that may not be read: $(cat out)"
+fi
+if [ -f /sys/class/net/lo/speed ] && ! cat /sys/class/net/lo/speed >out 2>&1; then
+    attach speed "$(stat -c %s /sys/class/net/lo/speed)" "$sum"
+    code 1 "$hangdog" bundle verify a.tar.zst --attachments /sys/class/net/lo
+    grep -q ' unreadable speed ' out || die "verify of one that cannot be read: $(cat out)"
+    attach web.core 17 "$sum"
+fi
+rm -f elsewhere/web.core
 # Neither a link, nor a pipe, nor a name that leads away, nor the path that it names.
 printf 'memory of a guest' >../secret
 rm web.core && ln -s ../secret web.core

@@ -61,6 +61,7 @@ chmod 755 "$work/exec.d"/*
 cat >"$work/playbooks.d/mine.json" <<EOJ
 { "name": "mine", "steps": [
   { "do": "exec", "name": "array", "program": "array", "args": ["two parts"] },
+  { "do": "exec", "name": "again", "program": "array", "args": ["other words"] },
   { "do": "exec", "name": "hangs", "program": "hangs", "budget": "1s" },
   { "do": "exec", "name": "none", "program": "nonesuch" },
   { "do": "dialogue", "name": "panel", "budget": "5s", "steps": [
@@ -109,10 +110,12 @@ part exec/array-ports.txt | grep -q '^alpha has two parts of [0-9a-f-]*$' || die
 hd bundle ls "$bundle" | grep -q 'exec/array-odd' || die "its other file"
 part exec/array-odd_na_me.txt | grep -q "$(printf '\033')" && die "it is not escaped"
 part exec/array-stderr.txt | grep -q trouble || die "its standard error"
+part exec/array-ports-again.txt | grep -q '^alpha has other words of ' || die "a second step of a program: $(hd bundle ls "$bundle")"
 part manifest.json >"$work/manifest"
 jq -r '.gaps[].why' "$work/manifest" >"$work/gaps"
 lacks() { grep -q -- "$1" "$work/gaps" || { cat "$work/gaps"; die "no gap \"$1\""; }; } # PATTERN
 jq -e '[.facts[] | select(.name == "exec.array.status") | .value] == [2]' "$work/manifest" >/dev/null || die "its status is no fact"
+jq -e '[.facts[] | select(.name == "exec.again.status") | .value] == [2]' "$work/manifest" >/dev/null || die "the second one's"
 jq -e '.collectors[] | select(.name == "host") | .status != "skipped"' "$work/manifest" >/dev/null || die "no step goes by it"
 part exec/hangs.txt | grep -q 'got so far' || die "what it said before it hung"
 lacks 'hangs did not end in time, and was ended with [1-9]'

@@ -245,6 +245,17 @@ brings_64k (struct collect_ctx *ctx, struct error *err)
   return 0;
 }
 
+/* By one name, whichever step it is; what it lacks is told first. */
+static inline int
+asks (struct collect_ctx *ctx, struct error *err)
+{
+  ctx->out->gap (ctx->out, "q/asked.jsonl", "of %s", ctx->step);
+  brings (ctx, "q/asked.jsonl", ctx->step);
+  brings (ctx, "q/.odd", ctx->step);
+  brings (ctx, "q/asked.jsonl", "!");
+  return 0;
+}
+
 /* 3 MiB, piece by piece; how many of them it is rid of. */
 static atomic_uint pieces_gone;
 #define PIECES 12u
@@ -305,6 +316,7 @@ static const struct collector fakes[] = {
   STAYS ("an-nmi", LANE_CORE, TOUCH_INTRUSIVE),
   FAKE ("acts", acts),
   FAKE ("has-none", has_none),
+  FAKE ("asks", asks),
 };
 
 /* What playbooks are read by. */
@@ -312,7 +324,7 @@ const struct collector *const collectors[] = {
   &fakes[0], &fakes[1],  &fakes[2],  &fakes[3],  &fakes[4],
   &fakes[5], &fakes[6],  &fakes[7],  &fakes[8],  &fakes[9],
   &fakes[10], &fakes[11], &fakes[12], &fakes[13], &fakes[14], &fakes[15],
-  &fakes[16], NULL,
+  &fakes[16], &fakes[17], NULL,
 };
 
 const struct collector *

@@ -463,6 +463,93 @@ another_guest_is_not_touched (void **state)
   assert_non_null (strstr (buf_str (&w->legs), "-finds-nothing"));
 }
 
+/* ---- names of files ---- */
+
+static bool
+has_file (struct world *w, const char *what)
+{
+  return strstr (buf_str (&w->files), what) != NULL;
+}
+
+/* A second step of a collector would begin the first one's file again, and what
+ * the first one asked would be gone. */
+static void
+no_step_writes_over_another (void **state)
+{
+  struct world *w = *state;
+  struct json_object *list, *gaps;
+
+  begin (w, "['asks', {'do':'asks','name':'later'},"
+            " {'do':'asks','name':'a-name-that-is-long-beyond-bounds-1'},"
+            " {'do':'asks','name':'a-name-that-is-long-beyond-bounds-2'}]");
+  UNTIL_LOOP (w->d.loop, w->done);
+  assert_true (has_file (w, "[q/asked.jsonl@0]asks["));
+  assert_true (has_file (w, "[q/asked.jsonl@4]!"));
+  assert_true (has_file (w, "[q/asked-later.jsonl@0]later["));
+  assert_true (has_file (w, "[q/asked-later.jsonl@5]!"));
+  assert_true (has_file (w, "[q/.odd-later@0]later"));
+  assert_true (has_file (w, "[q/asked-a-name-that-is-long-beyo.jsonl@0]a-"));
+  assert_true (has_file (w, "[q/asked-a-name-that-is-long-beyo-2.jsonl@0]a-"));
+  /* So it is called wherever it is told of. */
+  list = json_object_object_get (w->head, "collectors");
+  list = json_object_object_get (json_object_array_get_idx (list, 1), "files");
+  assert_string_equal (
+      json_object_get_string (json_object_array_get_idx (list, 0)),
+      "q/asked-later.jsonl");
+  gaps = json_object_object_get (w->head, "gaps");
+  assert_int_equal (json_object_array_length (gaps), 4);
+  assert_string_equal (
+      json_get_str (json_object_array_get_idx (gaps, 0), "what"),
+      "q/asked.jsonl");
+  assert_string_equal (
+      json_get_str (json_object_array_get_idx (gaps, 1), "what"),
+      "q/asked-later.jsonl");
+}
+
+/* As long as a bundle's names may be, and no longer; in its folder or, where
+ * that alone takes all the room, beside it. */
+static void
+names_stay_names (void **state)
+{
+  static const char step[] = "sixty-three-letters-have-a-steps-name";
+  struct world *w = *state;
+  struct haul_limit *limit;
+  struct haul *h[2];
+  struct haul_end end;
+  char name[100];
+  const struct haul_ops none = { .file = on_file };
+
+  w->no_room = false;
+  memset (name, 'n', sizeof name - 1);
+  name[sizeof name - 1] = '\0';
+  /* What is kept of it would end in this. */
+  name[99 - 1 - 24 - 1] = '/';
+  assert_int_equal (haul_limit_new (1 << 20, &limit, NULL), 0);
+  for (unsigned i = 0; i < 2; i++)
+    {
+      assert_int_equal (haul_new (w->d.loop, "c", limit, &none, w, &h[i],
+                                  NULL),
+                        0);
+      haul_step (h[i], step);
+      haul_out (h[i])->file (haul_out (h[i]), name, "x", 1);
+      haul_close (h[i], &end);
+      if (i == 1)
+        {
+          const char *shown = json_object_get_string (
+              json_object_array_get_idx (end.files, 0));
+
+          assert_in_range (strlen (shown), 20, 99);
+          assert_null (strstr (shown, "/-"));
+          assert_string_not_equal (shown, name);
+        }
+      json_object_put (end.files);
+      json_object_put (end.impact);
+      json_object_put (end.gaps);
+      haul_unref (h[i]);
+    }
+  haul_limit_unref (limit);
+}
+
 int
 main (void)
 {
@@ -488,6 +575,8 @@ main (void)
     T (a_stop_while_a_lane_is_waited_for),
     T (another_playbook_takes_over),
     T (another_guest_is_not_touched),
+    T (no_step_writes_over_another),
+    T (names_stay_names),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
