@@ -22,7 +22,7 @@ ask (struct collect_ctx *ctx, struct json_object **ret, struct error *err)
 
 static void
 facts_of (struct collect_ctx *ctx, struct json_object *was,
-          struct json_object *now, bool *any_moved)
+          struct json_object *now, bool *any, bool *any_moved)
 {
   json_object_object_foreach (now, target, counters)
   {
@@ -32,6 +32,7 @@ facts_of (struct collect_ctx *ctx, struct json_object *was,
 
     if (!before)
       continue;
+    *any = true;
     collect_name (name, sizeof name, "disk.", target, ".moved");
     collect_bool (ctx, name, "monitor", monitor_disk_moved (before, counters));
     collect_name (name, sizeof name, "disk.", target, ".crawls");
@@ -54,7 +55,7 @@ run (struct collect_ctx *ctx, struct error *err)
 {
   CLEANUP_JSON struct json_object *doc = json_object_new_object ();
   struct json_object *first = NULL, *second = NULL;
-  bool any = false;
+  bool any = false, any_moved = false;
   int rc;
 
   if (ctx->guest->monitor == MONITOR_NONE)
@@ -69,8 +70,10 @@ run (struct collect_ctx *ctx, struct error *err)
   else if ((rc = ask (ctx, &second, err)) >= 0)
     {
       json_object_object_add (doc, "second", second);
-      facts_of (ctx, first, second, &any);
-      collect_bool (ctx, "disk.any_moved", "monitor", any);
+      facts_of (ctx, first, second, &any, &any_moved);
+      /* Of no disk there is nothing to say. */
+      if (any)
+        collect_bool (ctx, "disk.any_moved", "monitor", any_moved);
     }
   json_object_object_add (doc, "apart_ms",
                           json_object_new_int (COLLECT_APART_MS));

@@ -169,8 +169,8 @@ host_of (struct incidents *in, const struct active *a)
 }
 
 /* Guests of which an incident of theirs is a child of it; a guest may have had
- * several.  Since when and until when they failed; false: not known of one
- * that is older than this daemon. */
+ * several.  Since when and until when they failed.  False: of one that is older
+ * than this daemon that is not known, or most of them are gone. */
 static bool
 count_guests (const struct active *host, unsigned *ret_n, uint64_t *ret_first,
               uint64_t *ret_last)
@@ -190,13 +190,15 @@ count_guests (const struct active *host, unsigned *ret_n, uint64_t *ret_first,
              && (!incident_is_child (b, host)
                  || strcmp (b->inc.inc.uuid, a->inc.inc.uuid) != 0))
         b = b->next;
-      *ret_n += b == a;
+      if (b != a)
+        continue;
+      ++*ret_n;
       if (a->raised_ms < *ret_first)
         *ret_first = a->raised_ms;
       if (a->raised_ms > *ret_last)
         *ret_last = a->raised_ms;
     }
-  return *ret_n > 0;
+  return *ret_n >= 2;
 }
 
 static void

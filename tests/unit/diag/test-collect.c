@@ -399,6 +399,12 @@ test_disk (void **state)
   assert_int_equal (int_of (h, "disk.any_moved"), 0);
   haul_free (h);
 
+  /* Of a guest without disks none stands still. */
+  play.stats[0] = play.stats[1] = "{}";
+  h = get (&collect_disk, &g, NULL, 0);
+  assert_int_equal (int_of (h, "disk.any_moved"), -999);
+  haul_free (h);
+
   /* The first sample is kept when the second fails. */
   play.stats[1] = NULL;
   h = get (&collect_disk, &g, NULL, -ETIMEDOUT);

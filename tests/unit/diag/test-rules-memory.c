@@ -616,6 +616,8 @@ what_to_do_next (void **state)
       "inside-ended-untied", "Start it again", NULL },
     { WELL ";app.tied=only;app.culprit=shop;app.amiss=futex", "status",
       "inside-only-one-stuck", "restart it", NULL },
+    { WELL ";app.tied=only;app.culprit=shop;app.amiss=frozen", "status",
+      "inside-only-one-stands", "thawing", "restart" },
   };
 
   for (size_t i = 0; i < ARRAY_LEN (cases); i++)

@@ -89,6 +89,12 @@ static const struct
     T " zoo_down+0x1/0x2\n",
     "INFO: task hung in synchronize_rcu", "HANG",
     "INFO: task hung in synchronize_rcu_expedited" },
+  /* The name of a disk is not known, or is one that there is not. */
+  { T "VFS: Cannot open root device \"(null)\" or unknown-block(8,1): error "
+      "-6\n",
+    "no root file system", "", "" },
+  { T "VFS: Cannot open root device \"vda1\" or unknown-block(0,0)\n",
+    "no root file system: vda1", "", "" },
   /* A quiet guest's. */
   { T "INFO: task sync:812 blocked for more than 120 seconds.\n"
     T "      Not tainted 6.1.0 #1\n"
