@@ -112,9 +112,9 @@ struct collector
   const struct json_field *fields;
   size_t own_size;
   const void *own_init;
-  /* More than the table can say; may be NULL. */
+  /* More than the table can say; may be NULL.  budget_ms: the step's. */
   int (*check) (const struct json_doc *doc, const char *path, const void *own,
-                struct error *err);
+                uint64_t budget_ms, struct error *err);
   /* What it will do to this guest, by the snapshot alone: any thread, no I/O.
    * ret holds the constants above and may be changed; NULL: they hold. */
   void (*plan) (const struct guest *g, const void *own,

@@ -175,7 +175,8 @@ take_step (const struct at *at, struct step *read,
   if (!c->fields)
     return 0;
   if (c->check)
-    r = c->check (at->doc, at->path, (char *) read + OWN_AT, at->err);
+    r = c->check (at->doc, at->path, (char *) read + OWN_AT,
+                  ret->budget_ms ? ret->budget_ms : c->budget_ms, at->err);
   if (r < 0)
     return r;
   ret->own = malloc (c->own_size);

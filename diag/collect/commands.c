@@ -58,13 +58,14 @@ make_script (struct buf *out, const struct commands_own *own)
 
 static int
 check (const struct json_doc *doc, const char *path, const void *arg,
-       struct error *err)
+       uint64_t budget_ms, struct error *err)
 {
   const struct commands_own *own = arg;
   struct buf script CLEANUP_BUF = BUF_INIT (64u << 10);
   char *const *list = own->run.items;
   char at[80];
 
+  (void) budget_ms;
   for (size_t i = 0; i < own->run.count; i++)
     for (const char *p = list[i]; *p || p == list[i]; p++)
       if (!*p || (unsigned char) *p < 0x20 || *p == 0x7f)

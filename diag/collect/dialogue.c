@@ -43,11 +43,11 @@ static const struct json_field fields[] = {
 
 static int
 check (const struct json_doc *doc, const char *path, const void *arg,
-       struct error *err)
+       uint64_t budget_ms, struct error *err)
 {
   const struct dialogue_own *own = arg;
 
-  return dialogue_check (doc, path, &own->steps, 0, err);
+  return dialogue_check (doc, path, &own->steps, budget_ms, err);
 }
 
 /* ---- what is said ---- */

@@ -51,11 +51,12 @@ static const struct json_field fields[] = {
 
 static int
 check (const struct json_doc *doc, const char *path, const void *arg,
-       struct error *err)
+       uint64_t budget_ms, struct error *err)
 {
   const struct exec_own *own = arg;
   char at[80];
 
+  (void) budget_ms;
   if (own->program && text_is_name (own->program))
     return 0;
   snprintf (at, sizeof at, "%s.program", path);

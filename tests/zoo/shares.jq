@@ -49,8 +49,8 @@ def held($doc; $v):
       {what: "incident to verdict, median", want: "", is: ($t | map(select(.verdict_ms and .incident_ms) | .verdict_ms - .incident_ms) | median | seconds), ok: null},
       {what: "bundle, median and largest (bytes)", want: "",
        is: ($f | map(select(.bundle > 0).bundle) | if . == [] then "-" else "\(median), \(max)" end), ok: null},
-      ($f | map(.incident_bytes // 0) | max) as $m
-      | at_most("incident.json, largest"; $m; {n: 65536, text: "<= 64 KiB"}; "\($m // 0) bytes"; true) ];
+      ($f | map(.incident_bytes // empty) | max) as $m
+      | at_most("incident.json, largest"; $m; {n: 65536, text: "<= 64 KiB"}; if $m == null then "-" else "\($m) bytes" end; true) ];
 def verdict: {"true": "PASS", "false": "**FAIL**", "null": ""}[.ok | tostring];
 
 # [{want, said, n}] of faults: which class was taken for which. Where several are right, the one that was said is wanted.

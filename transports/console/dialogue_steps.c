@@ -225,7 +225,7 @@ check_step (const struct steps_at *at, size_t i)
     return bad (at, i, "", "this step does nothing; give it \"send\" or "
                 "\"expect\"");
   if (at->timeout_ms && st->timeout_ms > at->timeout_ms)
-    return bad (at, i, "timeout", "is longer than the scenario's");
+    return bad (at, i, "timeout", "is longer than all of it may take");
   return check_patterns (at, i);
 }
 
@@ -286,8 +286,8 @@ check_end (const struct steps_at *at)
   if (reached[end])
     return 0;
   return bad (at, 0, "",
-              "no way leads from here to the end, so each run would fail; let "
-              "a step go on behind the last one, or to \"%s\"",
+              "no way leads from here to the end, so it can never end well; "
+              "let a step go on behind the last one, or to \"%s\"",
               DIALOGUE_LAST);
 }
 

@@ -206,7 +206,7 @@ collect (const struct collector *c, const struct guest *g,
   if (rc == 0)
     {
       /* What it refuses is refused where a playbook is read. */
-      checked = c->check ? c->check (NULL, "", own, NULL) : 0;
+      checked = c->check ? c->check (NULL, "", own, c->budget_ms, NULL) : 0;
       rc = c->run (&ctx, err);
       assert_true (!c->check || (checked < 0) == (rc == -EPERM));
     }

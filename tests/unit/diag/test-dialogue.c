@@ -86,7 +86,7 @@ decode (const char *steps, void **ret)
   o = json_tokener_parse (text);
   *ret = calloc (1, collect_dialogue.own_size);
   if (json_decode (NULL, o, "", collect_dialogue.fields, *ret, &err) < 0
-      || collect_dialogue.check (NULL, "", *ret, &err) < 0)
+      || collect_dialogue.check (NULL, "", *ret, 60000, &err) < 0)
     fail_msg ("%s: %s", text, error_text (&err));
 }
 
@@ -284,6 +284,26 @@ test_has_none (void **state)
   scene_end (&s);
 }
 
+/* As a scenario's, by its step's budget. */
+static void
+test_no_longer_than_its_budget (void **state)
+{
+  static const char steps[]
+      = "{\"steps\":[{\"name\":\"a\",\"expect\":[\"x\"],"
+        "\"timeout\":\"2s\"}]}";
+  CLEANUP_JSON struct json_object *o = json_tokener_parse (steps);
+  struct error err = ERROR_INIT;
+  void *own = calloc (1, collect_dialogue.own_size);
+
+  assert_int_equal (
+      json_decode (NULL, o, "", collect_dialogue.fields, own, &err), 0);
+  assert_int_equal (collect_dialogue.check (NULL, "", own, 2000, &err), 0);
+  assert_true (collect_dialogue.check (NULL, "", own, 1999, &err) < 0);
+  assert_non_null (strstr (err.msg, "is longer than all of it may take"));
+  json_decoded_done (collect_dialogue.fields, own);
+  free (own);
+}
+
 static void
 test_plan (void **state)
 {
@@ -323,6 +343,7 @@ main (void)
     cmocka_unit_test (test_floods),
     cmocka_unit_test (test_boots),
     cmocka_unit_test (test_has_none),
+    cmocka_unit_test (test_no_longer_than_its_budget),
     cmocka_unit_test (test_plan),
   };
 

@@ -39,7 +39,7 @@ static const struct knock knock_init = { .times = 3 };
 
 static int
 knock_check (const struct json_doc *doc, const char *path, const void *own,
-             struct error *err)
+             uint64_t budget_ms, struct error *err)
 {
   const struct knock *k = own;
   char at[64];
@@ -47,6 +47,8 @@ knock_check (const struct json_doc *doc, const char *path, const void *own,
   snprintf (at, sizeof at, "%s.times", path);
   if (k->address && k->times == 9)
     return json_error_at (doc, at, err, "too often for one address");
+  if ((uint64_t) k->times * 1000 > budget_ms)
+    return json_error_at (doc, at, err, "more than its budget");
   return 0;
 }
 
@@ -141,6 +143,7 @@ static const struct collector knock = { .name = "knock",
                                         .fields = knock_fields,
                                         .own_size = sizeof (struct knock),
                                         .own_init = &knock_init,
+                                        .budget_ms = 8500,
                                         .check = knock_check };
 const struct collector *const collectors[]
     = { &host, &memory, &console, &monitor, &disk, &screen, &image, &net,
@@ -242,6 +245,10 @@ test_refused (void **state)
     { "{" HEAD "[{\"do\":\"host\",\"budget\":\"9h\"}]}", "steps[0].budget" },
     { "{" HEAD "[{\"do\":\"host\",\"times\":1}]}", "steps[0].times" },
     { "{" HEAD "[{\"do\":\"knock\",\"times\":0}]}", "steps[0].times" },
+    { "{" HEAD "[{\"do\":\"knock\",\"times\":5,\"budget\":\"4s\"}]}",
+      "steps[0].times: more than its budget" },
+    { "{" HEAD "[{\"do\":\"knock\",\"times\":9}]}",
+      "steps[0].times: more than its budget" },
     { "{" HEAD "[{\"do\":\"knock\",\"times\":9,\"address\":\"a\"}]}",
       "steps[0].times: too often" },
     { "{" HEAD "[{\"do\":\"host\",\"name\":\"../x\"}]}", "steps[0].name: a name "

@@ -252,7 +252,7 @@ static const struct
   { "{" DLG "[{\"name\":\"a\"},{\"name\":\"b\",\"expect\":[\"x\"]}]}",
     "steps[0]: this step does nothing" },
   { "{" DLG "[{\"name\":\"a\",\"expect\":[\"x\"],\"timeout\":\"11s\"}]}",
-    "steps[0].timeout: is longer than the scenario's" },
+    "steps[0].timeout: is longer than all of it may take" },
   { "{" DLG "[{\"name\":\"a\",\"expect\":[\"x\",\"y*\"]}]}",
     "steps[0].expect[1]: matches no text at all" },
   { "{" DLG "[{\"name\":\"a\",\"expect\":[\"x(\"]}]}",
