@@ -221,7 +221,7 @@ while [ $# -gt 0 ]; do
         --undo) undo=1 ;;
         --yes) yes=1 ;;
         --here) here=1 ;;
-        --guest | --qmp | --ask) [ -n "${2:-}" ] || wants "$1" "a word" ""
+        --guest | --qmp | --ask) [ -n "${2:-}" ] || wants "$1" "$(case $1 in --guest) echo a name ;; --qmp) echo a socket ;; *) echo a command ;; esac)" ""
             case $1 in --guest) guest=$2 ;; --qmp) qmp=$2 ;; *) ask=$2 ;; esac; shift ;;
         --pid) number "${2:-}" && [ "$2" -gt 1 ] || wants --pid "the PID of one process" "${2:-}"; pid=$2; shift ;;
         --for | --wait) number "${2:-}" && [ "$2" -gt 0 ] || wants "$1" "a number of seconds" "${2:-}"
