@@ -37,8 +37,8 @@ says() { # WORDS SCRIPT ARG...: wrong use, and that is what is said of it
 }
 state() { sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null; }
 until_true() { # COMMAND, for 10 s
-    local n
-    for ((n = 0; n < 200; n++)); do eval "$1" && return 0; sleep 0.05; done
+    local end=$((SECONDS + 10))
+    while [ $SECONDS -lt $end ]; do eval "$1" && return 0; sleep 0.05; done
     fail "in vain: $1"
 }
 
@@ -168,14 +168,14 @@ if [ "$(id -u)" = 0 ]; then
     exits 2 in-guest panic --for 5   # which nothing would undo
     exits 2 in-guest tasks-full "a;b" --yes
     exits 1 in-guest program-stopped no-such-program
-    cp "$(command -v sleep)" "$dir/fault-prey"
-    "$dir/fault-prey" 600 &
+    cp "$(command -v sleep)" "$dir/prey.$$"
+    "$dir/prey.$$" 600 &
     prey=$!
     pids="$pids $prey"
-    until_true "[ \"\$(cat /proc/$prey/comm)\" = fault-prey ]"
-    exits 0 in-guest program-stopped fault-prey
+    until_true "[ \"\$(cat /proc/$prey/comm)\" = prey.$$ ]"
+    exits 0 in-guest program-stopped prey.$$
     until_true "[ \"\$(state $prey)\" = T ]"
-    exits 2 in-guest program-stopped fault-prey
+    exits 2 in-guest program-stopped prey.$$
     exits 0 in-guest program-stopped --undo
     until_true "[ \"\$(state $prey)\" = S ]"
     exits 0 in-guest cpu-hog 1
@@ -202,37 +202,37 @@ if [ "$(id -u)" = 0 ]; then
             '$sh' '$f/on-host.sh' disk-full '$dir/host' --undo && echo x >'$dir/host/y'" >"$dir/said" 2>&1 || fail "network or disk: $(cat "$dir/said")"
     else echo "no network of its own: address-gone, net-down and disk-full were not made"; fi
     # The application: one that takes no orders is not harmed by one.
-    exits 1 in-app loop --name fault-prey
+    exits 1 in-app loop --name prey.$$
     exits 1 in-app blocked --pid $prey
     [ ! -e "$dir/hangdog-fault/app-blocked" ] && [ "$(state $prey)" = S ] || fail "who takes no orders got one"
     # What is started is called as it is called, and gone when it does not come.
-    cp "$dir/fault-prey" "$dir/fault-daemon-of-a-long-name"
-    exits 0 in-app start "$dir/fault-daemon-of-a-long-name" 600
-    long=$(sed -n 's/^fault-daemon-of-a-long-name runs: process //p' "$dir/said")
+    cp "$dir/prey.$$" "$dir/daemon.$$.of-a-long-name"
+    exits 0 in-app start "$dir/daemon.$$.of-a-long-name" 600
+    long=$(sed -n "s/^daemon.$$.of-a-long-name runs: process //p" "$dir/said")
     pids="$pids $long"
-    [ "$(readlink "/proc/$long/exe")" = "$dir/fault-daemon-of-a-long-name" ] || fail "started: $(cat "$dir/said")"
-    exits 1 in-app start "$dir/fault-daemon-of-a-long-name" 600
-    printf '#!/bin/sh\nexec "%s" 600\n' "$dir/fault-prey" >"$dir/fault-other"
+    [ "$(readlink "/proc/$long/exe")" = "$dir/daemon.$$.of-a-long-name" ] || fail "started: $(cat "$dir/said")"
+    exits 1 in-app start "$dir/daemon.$$.of-a-long-name" 600
+    printf '#!/bin/sh\nexec "%s" 600\n' "$dir/prey.$$" >"$dir/other.$$"
     printf '#!/bin/sh\nexec %s 0.01\n' "$(command -v sleep)" >"$dir/sleep" # it waits for half a minute
-    chmod +x "$dir/fault-other" "$dir/sleep"
-    PATH=$dir:$PATH exits 1 in-app start --name fault-never "$dir/fault-other"
-    until_true "[ \"\$(grep -lx fault-prey /proc/[0-9]*/comm 2>/dev/null)\" = /proc/$prey/comm ]"
+    chmod +x "$dir/other.$$" "$dir/sleep"
+    PATH=$dir:$PATH exits 1 in-app start --name never.$$ "$dir/other.$$"
+    until_true "[ \"\$(grep -lx prey.$$ /proc/[0-9]*/comm 2>/dev/null)\" = /proc/$prey/comm ]"
     exits 1 in-app start "$(type -P false)"
     # What systemd is told: a unit of this host's is not for that.
     printf '#!/bin/sh\necho "${0##*/} $*" >>"%s"\ncase $1 in is-active) exit 3 ;; esac\n' "$dir/systemd" >"$dir/systemctl"
     chmod +x "$dir/systemctl"
     cp "$dir/systemctl" "$dir/systemd-run"
-    HANGDOG_FAULT_SYSTEMD=$dir PATH=$dir:$PATH exits 1 in-app start "$dir/fault-other"
-    grep -q '^systemd-run .*--unit=fault-other ' "$dir/systemd" && grep -qx 'systemctl stop fault-other.service' "$dir/systemd" ||
+    HANGDOG_FAULT_SYSTEMD=$dir PATH=$dir:$PATH exits 1 in-app start "$dir/other.$$"
+    grep -q "^systemd-run .*--unit=other.$$ " "$dir/systemd" && grep -qx "systemctl stop other.$$.service" "$dir/systemd" ||
         fail "a unit that does not come is left: $(cat "$dir/systemd")"
     if command -v perl >/dev/null; then
         port=$((40000 + $$ % 20000))
         start() {
-            exits 0 in-app start --name fault-shop $port || return
+            exits 0 in-app start --name shop.$$ $port || return
             shop=$(sed -n 's/.*process //p' "$dir/said")
             pids="$pids $shop"
             mkdir -p "$dir/proc/$shop"
-            echo 0::/system.slice/fault-shop.service >"$dir/proc/$shop/cgroup"
+            echo 0::/system.slice/shop.$$.service >"$dir/proc/$shop/cgroup"
             answers
         }
         answers() { until_true "exec 3<>/dev/tcp/127.0.0.1/$port && timeout 1 head -n 1 <&3 | grep -q open" 2>/dev/null; }
@@ -245,21 +245,21 @@ if [ "$(id -u)" = 0 ]; then
         told_so throttled --pid "$shop" # whoever is meant so is told nothing
         answers
         told_so throttled --undo
-        told_so throttled 5 --name fault-shop
+        told_so throttled 5 --name shop.$$
         until_true "[ \"\$(state $shop)\" = R ]"
         told_so throttled --undo
         answers
-        grep -qx 'systemctl set-property --runtime fault-shop.service CPUQuota=5%' "$dir/systemd" &&
-            [ "$(tail -n 1 "$dir/systemd")" = 'systemctl set-property --runtime fault-shop.service CPUQuota=' ] || fail "throttled: $(cat "$dir/systemd")"
-        told_so blocked --name fault-shop --for 1
+        grep -qx "systemctl set-property --runtime shop.$$.service CPUQuota=5%" "$dir/systemd" &&
+            [ "$(tail -n 1 "$dir/systemd")" = "systemctl set-property --runtime shop.$$.service CPUQuota=" ] || fail "throttled: $(cat "$dir/systemd")"
+        told_so blocked --name shop.$$ --for 1
         until_true "[ ! -e '$dir/hangdog-fault/app-blocked' ]"
         answers
-        exits 0 in-app deadlock --name fault-shop
+        exits 0 in-app deadlock --name shop.$$
         until_true "[ \"\$(state $shop)\" = S ]"
         until_true "grep -q '^202 ' /proc/$shop/syscall || [ \"\$(uname -m)\" != x86_64 ]"
         ended
         start
-        exits 0 in-app loop --name fault-shop
+        exits 0 in-app loop --name shop.$$
         until_true "[ \"\$(state $shop)\" = R ]"
         ended
     else echo "no perl: the application of its own was not started"; fi
