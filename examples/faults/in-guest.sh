@@ -20,10 +20,10 @@ memory-full||all memory is taken, again whenever who takes it is killed|out-of-m
 memory-low||hardly any memory is left, and nothing is killed: all of it reads its own programs again and again|out-of-memory|for
 rt-hog||a real-time loop on each CPU|soft-lockup|for
 getty-gone||nobody reads the consoles any more|console-lost|undo
-shells-stopped||who sits at the consoles is stopped (SIGSTOP)|console-lost|undo
+shells-stopped||who sits at the consoles is stopped (SIGSTOP)|userspace-stuck|undo
 shells-frozen||who sits at the consoles is in a control group that is frozen|userspace-stuck|undo
 session-full|[UNIT]|that unit of systemd's (the console's getty) may have one task (TasksMax)|task-exhaustion|undo
-program-stopped|NAME|the program NAME is stopped (SIGSTOP), as qemu-ga|what asks it fails|undo
+program-stopped|NAME|the program NAME is stopped (SIGSTOP), as qemu-ga|application-dead: of what asks it|undo
 sshd-dead||sshd is killed and not started again|application-dead|undo
 sshd-full|[N]|N connections (100) to sshd that do not log in|application-dead|undo
 address-gone|[INTERFACE]|the addresses are taken from it (that of the default route)|network-lost|undo
@@ -64,6 +64,7 @@ EOT
 say() { echo "$me: $*" >&2; }
 fail() { say "$@"; drop_undo; exit 1; }
 wrong() { say "$@" "(--help)"; exit 2; }
+wants() { wrong "$1 wants $2, not \"$3\""; }
 number() { case $1 in '' | *[!0-9]* | ??????????*) return 1 ;; esac; }
 
 # ---- what undoes it: lines of sh, written before it is done, read by a shell that may be the last ----
@@ -149,7 +150,7 @@ default_interface() {
 route_back() { # the default route of an interface goes with it
     ip route | grep "^default.* dev $1\( \|\$\)" | while read -r r; do undo_by "ip route add $r 2>/dev/null"; done
 }
-folder() { [ -n "$1" ] && [ -d "$1" ] || wrong "$fault of which folder?"; }
+folder() { [ -n "$1" ] && [ -d "$1" ] || wants "$fault" "a folder (DIR)" "$1"; }
 units_of() { # which of those patterns are active
     systemctl list-units --plain --no-legend --state=active "$@" | sed 's/ .*//' | tr '\n' ' '
 }
@@ -251,7 +252,7 @@ session_full() {
     systemctl set-property --runtime "$unit" TasksMax=1 || fail "$unit: TasksMax can't be set"
 }
 program_stopped() {
-    [ -n "$1" ] || wrong "which program?"
+    [ -n "$1" ] || wants "$fault" "the NAME of a program" ""
     who=$(pidof "$1") || fail "no program $1 runs"
     undo_by "kill -CONT $who 2>/dev/null"
     waker
@@ -338,17 +339,17 @@ while [ $# -gt 0 ]; do
         --undo) undo=1 ;;
         --yes) yes=1 ;;
         --here) here=1 ;;
-        --for) number "${2:-}" && [ "$2" -gt 0 ] || wrong "--for SECONDS"; for=$2; shift ;;
+        --for) number "${2:-}" && [ "$2" -gt 0 ] || wants --for "a number of seconds" "${2:-}"; for=$2; shift ;;
         -*) wrong "no option $1" ;;
-        *) if [ -z "$fault" ]; then fault=$1; elif [ -z "$arg" ]; then arg=$1; else wrong "too much: $1"; fi ;;
+        *) if [ -z "$fault" ]; then fault=$1; elif [ -z "$arg" ]; then arg=$1; else wrong "$fault takes one argument at most, and \"$1\" is one more"; fi ;;
     esac
     shift
 done
 [ -n "$fault" ] || { help >&2; exit 2; }
 row=$(faults | grep "^$fault|") || { f=$fault; fault=''; wrong "no fault \"$f\""; }
 end=${row##*|}
-case $arg in *[!A-Za-z0-9_.@/:+-]* | -*) wrong "\"$arg\"?" ;; esac
-case $row in *'|[N]|'*) [ -z "$arg" ] || number "$arg" || wrong "$fault [N]" ;; esac
+case $row in *'|[N]|'*) [ -z "$arg" ] || number "$arg" || wants "$fault" "a number (N)" "$arg" ;; esac
+case $arg in *[!A-Za-z0-9_.@/:+-]* | -*) wants "$fault" "one word of letters, digits and _.@/:+-" "$arg" ;; esac
 why=$(no_guest)
 [ -z "$why" ] || [ -n "$here" ] || { say "this is no guest: $why. Where it is one, --here says so"; exit 3; }
 [ "$(id -u)" = 0 ] || { say "it needs root"; exit 3; }

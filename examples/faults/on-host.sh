@@ -60,6 +60,7 @@ EOT
 say() { echo "$me: $*" >&2; }
 fail() { say "$@"; rm -f "$undo_file"; exit 1; }
 wrong() { say "$@" "(--help)"; exit 2; }
+wants() { wrong "$1 wants $2, not \"$3\""; }
 number() { case $1 in '' | *[!0-9]* | ??????????*) return 1 ;; esac; }
 
 state=/run
@@ -155,13 +156,12 @@ log_blocked() {
     kill -STOP $readers
 }
 server_stopped() {
-    number "$1" && [ "$1" -gt 1 ] || wrong "PID of the server"
     undo_by "kill -CONT $1"
     waker
     kill -STOP "$1" || fail "process $1 can't be stopped"
 }
 folder() {
-    [ -n "$1" ] && [ -d "$1" ] || wrong "which folder?"
+    [ -n "$1" ] && [ -d "$1" ] || wants "$fault" "a folder (DIR)" "$1"
     # Who would thaw it writes there, too.
     [ "$(stat -c %d "$1")" != "$(stat -c %d /)" ] || fail "$1 is on this host's root file system: not that"
 }
@@ -198,7 +198,6 @@ crawl() {
     must "$(throttle "$disk" "${1:-2048}")"
 }
 memory_taken() {
-    number "$1" && [ "$1" -gt 0 ] || wrong "how many MiB are left to it?"
     must '{"execute":"query-balloon"}'
     was=$(first_of actual)
     [ -n "$was" ] || fail "the monitor does not say how much it has"
@@ -222,21 +221,26 @@ while [ $# -gt 0 ]; do
         --undo) undo=1 ;;
         --yes) yes=1 ;;
         --here) here=1 ;;
-        --guest | --qmp | --ask) [ -n "${2:-}" ] || wrong "$1 of what?"
+        --guest | --qmp | --ask) [ -n "${2:-}" ] || wants "$1" "$(case $1 in --guest) echo a name ;; --qmp) echo a socket ;; *) echo a command ;; esac)" ""
             case $1 in --guest) guest=$2 ;; --qmp) qmp=$2 ;; *) ask=$2 ;; esac; shift ;;
-        --pid) number "${2:-}" && [ "$2" -gt 1 ] || wrong "--pid PID"; pid=$2; shift ;;
-        --for | --wait) number "${2:-}" && [ "$2" -gt 0 ] || wrong "$1 SECONDS"
+        --pid) number "${2:-}" && [ "$2" -gt 1 ] || wants --pid "the PID of one process" "${2:-}"; pid=$2; shift ;;
+        --for | --wait) number "${2:-}" && [ "$2" -gt 0 ] || wants "$1" "a number of seconds" "${2:-}"
             case $1 in --for) for=$2 ;; *) wait=$2 ;; esac; shift ;;
         -*) wrong "no option $1" ;;
-        *) if [ -z "$fault" ]; then fault=$1; elif [ -z "$arg" ]; then arg=$1; else wrong "too much: $1"; fi ;;
+        *) if [ -z "$fault" ]; then fault=$1; elif [ -z "$arg" ]; then arg=$1; else wrong "$fault takes one argument at most, and \"$1\" is one more"; fi ;;
     esac
     shift
 done
 [ -n "$fault" ] || { help >&2; exit 2; }
 row=$(faults | grep "^$fault|") || wrong "no fault \"$fault\""
-case $arg in *[!A-Za-z0-9_./-]* | -*) wrong "\"$arg\"?" ;; esac
-case $guest in *[!A-Za-z0-9_.-]*) wrong "--guest \"$guest\"?" ;; esac
-case $row in *'|[PERCENT]|'* | *'|[BYTES]|'*) [ -z "$arg" ] || number "$arg" || wrong "$fault: a number" ;; esac
+case $row in
+    *'|[PERCENT]|'*) [ -z "$arg" ] || number "$arg" || wants "$fault" "a number (PERCENT)" "$arg" ;;
+    *'|[BYTES]|'*) [ -z "$arg" ] || number "$arg" || wants "$fault" "a number (BYTES)" "$arg" ;;
+    *'|MIB|'*) [ -n "$undo" ] || { number "$arg" && [ "$arg" -gt 0 ]; } || wants "$fault" "a number of MiB that are left to it" "$arg" ;;
+    *'|PID|'*) number "$arg" && [ "$arg" -gt 1 ] || wants "$fault" "the PID of one process" "$arg" ;;
+esac
+case $arg in *[!A-Za-z0-9_./-]* | -*) wants "$fault" "one word of letters, digits and _./-" "$arg" ;; esac
+case $guest in *[!A-Za-z0-9_.-]*) wants --guest "a name of letters, digits and _.-" "$guest" ;; esac
 if [ "${row##*|}" = q ] || { [ "${row##*|}" = m ] && [ -n "$guest$pid" ]; }; then find_qemu; fi
 undo_file=$state/host-$fault.${pid:-$(echo "$arg$qmp$ask" | tr -c 'A-Za-z0-9\n' _)}
 if [ -n "$undo" ]; then [ "$wait" -eq 0 ] || sleep "$wait"; undo; exit; fi

@@ -16,6 +16,10 @@ put() { local s; for s in in-guest in-app; do zoo_put $g $s && inside "mv /tmp/f
 until_in() { # COMMAND in the guest, for a while
     lab_until 12 "lab_ctl $g '$1' >/dev/null 2>&1" || { fail "in vain: $1"; return 1; }
 }
+silent() { # FAULT ARGUMENT...: no order is taken while it lasts, and that is how it is seen
+    inside "sh /tmp/in-guest.sh $*" >"$work/said" 2>&1 || fail "$*: $? $(cat "$work/said")"
+    lab_until 12 "! LAB_TIMEOUT=2 lab_ctl $g true" || fail "$1, and it answers"
+}
 made() { # SEEN WELL SCRIPT ARG...: it is seen, and gone when it is undone
     local seen=$1 well=$2
     shift 2
@@ -42,18 +46,16 @@ on_busybox() {
     made 'grep -q "load" /proc/loadavg || ps | grep -q "while [:]"' '! ps | grep -q "while [:]"' in-guest cpu-hog 2 --for 3
     made '! echo xxxxx >/data/new' 'echo x >/data/new' in-guest disk-full /data
     made '(echo x >/data/new) & sleep 1; grep -q "^State:.D" /proc/$!/status' 'echo x >/data/new' in-guest fs-frozen /data
-    # No order is taken while they last: it is seen by the guest's being there again.
-    local most
+    # And that they are over, by the guest's being there again.
+    local most from
     most=$(inside 'cat /proc/sys/kernel/pid_max')
-    inside 'sh /tmp/in-guest.sh tasks-full --for 8' >"$work/said" 2>&1 || fail "tasks-full: $(cat "$work/said")"
-    sleep 3
-    ! LAB_TIMEOUT=2 lab_ctl $g true 2>/dev/null || fail "tasks-full, and one more runs"
+    silent tasks-full --for 8
     until_in "[ \"\$(cat /proc/sys/kernel/pid_max)\" = $most ]" && until_in '! ps | grep -q "sleep [1]00000"' && echo "ok: tasks-full"
-    inside 'sh /tmp/in-guest.sh all-stopped --for 6' >"$work/said" 2>&1
-    sleep 2
-    ! LAB_TIMEOUT=2 lab_ctl $g true 2>/dev/null || fail "all-stopped, and it answers"
+    silent all-stopped --for 8
     until_in true && echo "ok: all-stopped"
-    inside 'sh /tmp/in-guest.sh memory-full --for 8' >"$work/said" 2>&1
+    from=$(lab_console_size $g)
+    inside 'sh /tmp/in-guest.sh memory-full --for 20' >"$work/said" 2>&1 || fail "memory-full: $? $(cat "$work/said")"
+    lab_wait_console $g 'Out of memory: Killed process' 60 "$from" || fail "memory-full, and nobody was killed for it"
     until_in '! ps | grep -q "tail /dev/[z]ero"' && echo "ok: memory-full"
     inside 'sh /tmp/in-guest.sh fs-error /data --yes' >"$work/said" 2>&1 || fail "fs-error: $(cat "$work/said")"
     until_in '! echo x >/data/no' && echo "ok: fs-error"
@@ -71,13 +73,17 @@ on_apps() {
     systemd_up
     local how ask='timeout 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/8080; head -n 1 <&3" | grep -q open'
     for how in '' --container; do
-        for s in ${FAULTS_STATES:-deadlock loop queue-full oom crashed stopped frozen throttled}; do
+        for s in ${FAULTS_STATES:-deadlock loop queue-full oom crashed stopped frozen throttled blocked}; do
             inside "systemctl reset-failed shop; sh /tmp/in-app.sh start $how" >"$work/said" 2>&1 || { fail "start $how: $(cat "$work/said")"; return; }
             until_in "$ask" || return
             inside "sh /tmp/in-app.sh $s" >"$work/said" 2>&1 || fail "$s: $(cat "$work/said")"
             until_in "! $ask" && echo "ok: $s $how"
-            case $s in stopped | frozen) inside "sh /tmp/in-app.sh $s --undo" >/dev/null 2>&1; until_in "$ask" || fail "$s --undo" ;; esac
-            inside 'rm -f /run/hangdog-fault/app-*; pkill -9 -x shop; systemctl stop shop; true' >/dev/null 2>&1
+            case $s in
+                stopped | frozen | throttled | blocked)
+                    inside "sh /tmp/in-app.sh $s --undo" >"$work/said" 2>&1 || fail "$s --undo: $? $(cat "$work/said")"
+                    until_in "$ask" || fail "$s --undo" ;;
+            esac
+            inside 'pkill -9 -x shop; systemctl stop shop; true' >/dev/null 2>&1
             until_in '! pgrep -x shop'
         done
     done
@@ -89,9 +95,7 @@ on_systemd() {
     made '! systemctl is-active -q serial-getty@hvc0' 'systemctl is-active -q serial-getty@hvc0' in-guest getty-gone
     made '! systemctl is-active -q ssh' 'systemctl is-active -q ssh || systemctl is-active -q ssh.socket' in-guest sshd-dead
     made '[ "$(pgrep -c "sleep")" -ge 5 ]' '[ "$(pgrep -c "sleep")" -lt 5 ]' in-guest sshd-full 5
-    inside 'sh /tmp/in-guest.sh rt-hog --for 8' >"$work/said" 2>&1
-    sleep 4
-    ! LAB_TIMEOUT=2 lab_ctl $g true 2>/dev/null || fail "rt-hog, and it answers"
+    silent rt-hog --for 8
     until_in '! pgrep -f "while [:]"' && until_in '[ "$(cat /proc/sys/kernel/sched_rt_runtime_us)" = 950000 ]' && echo "ok: rt-hog"
     inside 'sh /tmp/in-guest.sh init-dead --yes' >"$work/said" 2>&1
     lab_wait_console $g 'Freezing execution' 60 && echo "ok: init-dead" || fail "init lives"

@@ -3,6 +3,8 @@
 #
 # test-faults - the faults that people are given for their own guests, examples/faults: each says what it does, none is
 # made in the wrong place or without leave, and what can be undone is. On processes, a network and a file system of the test's own.
+#
+# shellcheck disable=SC2015,SC2016
 set -u
 src=$(cd "${srcdir:-$(dirname "$0")/../..}" && pwd)
 dir=$(mktemp -d) || exit 1
@@ -13,7 +15,7 @@ failed=0
 trap 'disown -a; kill -9 $pids 2>/dev/null; rm -rf "$dir"' EXIT
 fail() { echo "FAIL: $*"; failed=1; }
 f=$src/examples/faults
-export HANGDOG_FAULT_STATE=$dir
+export HANGDOG_FAULT_STATE=$dir HANGDOG_FAULT_SYSTEMD=$dir/no-systemd # this host's is left alone
 # A guest, as far as the scripts look.
 mkdir -p "$dir/proc/1" "$dir/host/12"
 printf 'flags\t: fpu hypervisor lm\n' >"$dir/proc/cpuinfo"
@@ -29,10 +31,14 @@ exits() { # CODE SCRIPT ARG...
     "$sh" "$f/$1.sh" "${@:2}" >"$dir/said" 2>&1 || rc=$?
     [ $rc = "$want" ] || { fail "$*: $rc, not $want: $(head -c 300 "$dir/said")"; return 1; }
 }
+says() { # WORDS SCRIPT ARG...: wrong use, and that is what is said of it
+    exits 2 "${@:2}"
+    grep -qF -- "$1" "$dir/said" || fail "${*:2} does not say \"$1\" but: $(head -c 300 "$dir/said")"
+}
 state() { sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null; }
 until_true() { # COMMAND, for 10 s
-    local n
-    for ((n = 0; n < 200; n++)); do eval "$1" && return 0; sleep 0.05; done
+    local end=$((SECONDS + 10))
+    while [ $SECONDS -lt $end ]; do eval "$1" && return 0; sleep 0.05; done
     fail "in vain: $1"
 }
 
@@ -47,16 +53,30 @@ for s in in-guest in-app on-host; do
     grep -q "^ *$s.sh .*--for" "$dir/said" || fail "$s --help has no example"
     cp "$dir/said" "$dir/help"
     exits 0 $s --list
-    while IFS='|' read -r name _ what _ end _; do
+    while IFS='|' read -r name _ what says end _; do
         grep -qF "  $name " "$dir/help" || fail "$s --help does not know $name"
         grep -qE "^(${name//-/_}|${name}_it)\(\) \{" "$f/$s.sh" || fail "$s: $name is listed and not there"
         case $end in undo | for | reset | restart) ;; *) fail "$s: $name ends by \"$end\"" ;; esac
-        [ -n "$what" ] || fail "$s: $name does not say what it does"
+        [ -n "$what" ] && [ -n "$says" ] || fail "$s: $name does not say what it does, or what hangdog says"
+        grep -A1 -F "  $name " "$dir/help" | grep -qF "hangdog says: $says. " || fail "$s --help does not say what hangdog says of $name"
     done <"$dir/said"
     exits 2 $s
     exits 2 $s no-such-thing
     exits 2 $s --no-such-option
+    says '--for wants a number of seconds, not "soon"' $s --for soon
+    says 'stop' $s stop one two
+    grep -q 'no fault\|no state\|"two" is one more' "$dir/said" || fail "$s: $(cat "$dir/said")"
 done
+says 'server-stopped wants the PID of one process, not "12 13"' on-host server-stopped '12 13'
+says 'server-stopped takes one argument at most, and "13" is one more' on-host server-stopped 12 13
+says 'server-stopped wants the PID of one process, not ""' on-host server-stopped
+says 'starve wants a number (PERCENT), not "much"' on-host starve much
+says 'memory-taken wants a number of MiB' on-host memory-taken --pid 12
+says '--guest wants a name, not ""' on-host stop --guest
+says '--guest wants a name of letters, digits and _.-, not "a b"' on-host stop --guest 'a b'
+says 'cpu-hog wants a number (N), not "all"' in-guest cpu-hog all
+says 'throttled wants a number (PERCENT), not "x"' in-app throttled x
+says '--pid wants the PID of one process, not "1 2"' in-app stopped --pid '1 2'
 
 # ---- not in the wrong place, not without leave: nothing here would do harm if it were made ----
 HANGDOG_FAULT_PROC=$dir/host exits 3 in-guest program-stopped no-such-program
@@ -148,14 +168,14 @@ if [ "$(id -u)" = 0 ]; then
     exits 2 in-guest panic --for 5   # which nothing would undo
     exits 2 in-guest tasks-full "a;b" --yes
     exits 1 in-guest program-stopped no-such-program
-    cp "$(command -v sleep)" "$dir/fault-prey"
-    "$dir/fault-prey" 600 &
+    cp "$(command -v sleep)" "$dir/prey.$$"
+    "$dir/prey.$$" 600 &
     prey=$!
     pids="$pids $prey"
-    until_true "[ \"\$(cat /proc/$prey/comm)\" = fault-prey ]"
-    exits 0 in-guest program-stopped fault-prey
+    until_true "[ \"\$(cat /proc/$prey/comm)\" = prey.$$ ]"
+    exits 0 in-guest program-stopped prey.$$
     until_true "[ \"\$(state $prey)\" = T ]"
-    exits 2 in-guest program-stopped fault-prey
+    exits 2 in-guest program-stopped prey.$$
     exits 0 in-guest program-stopped --undo
     until_true "[ \"\$(state $prey)\" = S ]"
     exits 0 in-guest cpu-hog 1
@@ -177,25 +197,72 @@ if [ "$(id -u)" = 0 ]; then
             '$sh' '$f/in-guest.sh' net-down && now '! ip link show lo | grep -q LOWER_UP' &&
             '$sh' '$f/in-guest.sh' net-down --undo && now 'ip route | grep -q \"^default\"' &&
             '$sh' '$f/in-guest.sh' disk-full '$dir/host' && { ! echo x >'$dir/host/y'; } 2>/dev/null &&
-            '$sh' '$f/in-guest.sh' disk-full --undo && echo x >'$dir/host/y'" >"$dir/said" 2>&1 || fail "network or disk: $(cat "$dir/said")"
+            '$sh' '$f/in-guest.sh' disk-full --undo && echo x >'$dir/host/y' && rm '$dir/host/y' &&
+            '$sh' '$f/on-host.sh' disk-full '$dir/host' && { ! echo x >'$dir/host/y'; } 2>/dev/null &&
+            '$sh' '$f/on-host.sh' disk-full '$dir/host' --undo && echo x >'$dir/host/y'" >"$dir/said" 2>&1 || fail "network or disk: $(cat "$dir/said")"
     else echo "no network of its own: address-gone, net-down and disk-full were not made"; fi
-    # The application.
-    if command -v perl >/dev/null && [ ! -d /run/systemd/system ]; then
-        app() { # STATE STATE-OF-PROCESS
-            exits 0 in-app start --name fault-shop $((40000 + $$ % 20000)) || return
-            local p
-            p=$(sed -n 's/.*process //p' "$dir/said")
-            pids="$pids $p"
-            until_true "exec 3<>/dev/tcp/127.0.0.1/$((40000 + $$ % 20000)) && grep -q open <&3" 2>/dev/null
-            exits 0 in-app "$1" --name fault-shop
-            until_true "[ \"\$(state $p)\" = $2 ]"
-            [ "$1" != deadlock ] || until_true "grep -q '^202 ' /proc/$p/syscall || [ \"\$(uname -m)\" != x86_64 ]"
-            kill -9 "$p"
-            until_true "[ -z \"\$(state $p)\" ]"
+    # The application: one that takes no orders is not harmed by one.
+    exits 1 in-app loop --name prey.$$
+    exits 1 in-app blocked --pid $prey
+    [ ! -e "$dir/hangdog-fault/app-blocked" ] && [ "$(state $prey)" = S ] || fail "who takes no orders got one"
+    # What is started is called as it is called, and gone when it does not come.
+    cp "$dir/prey.$$" "$dir/daemon.$$.of-a-long-name"
+    exits 0 in-app start "$dir/daemon.$$.of-a-long-name" 600
+    long=$(sed -n "s/^daemon.$$.of-a-long-name runs: process //p" "$dir/said")
+    pids="$pids $long"
+    [ "$(readlink "/proc/$long/exe")" = "$dir/daemon.$$.of-a-long-name" ] || fail "started: $(cat "$dir/said")"
+    exits 1 in-app start "$dir/daemon.$$.of-a-long-name" 600
+    printf '#!/bin/sh\nexec "%s" 600\n' "$dir/prey.$$" >"$dir/other.$$"
+    printf '#!/bin/sh\nexec %s 0.01\n' "$(command -v sleep)" >"$dir/sleep" # it waits for half a minute
+    chmod +x "$dir/other.$$" "$dir/sleep"
+    PATH=$dir:$PATH exits 1 in-app start --name never.$$ "$dir/other.$$"
+    until_true "[ \"\$(grep -lx prey.$$ /proc/[0-9]*/comm 2>/dev/null)\" = /proc/$prey/comm ]"
+    exits 1 in-app start "$(type -P false)"
+    # What systemd is told: a unit of this host's is not for that.
+    printf '#!/bin/sh\necho "${0##*/} $*" >>"%s"\ncase $1 in is-active) exit 3 ;; esac\n' "$dir/systemd" >"$dir/systemctl"
+    chmod +x "$dir/systemctl"
+    cp "$dir/systemctl" "$dir/systemd-run"
+    HANGDOG_FAULT_SYSTEMD=$dir PATH=$dir:$PATH exits 1 in-app start "$dir/other.$$"
+    grep -q "^systemd-run .*--unit=other.$$ " "$dir/systemd" && grep -qx "systemctl stop other.$$.service" "$dir/systemd" ||
+        fail "a unit that does not come is left: $(cat "$dir/systemd")"
+    if command -v perl >/dev/null; then
+        port=$((40000 + $$ % 20000))
+        start() {
+            exits 0 in-app start --name shop.$$ $port || return
+            shop=$(sed -n 's/.*process //p' "$dir/said")
+            pids="$pids $shop"
+            mkdir -p "$dir/proc/$shop"
+            echo 0::/system.slice/shop.$$.service >"$dir/proc/$shop/cgroup"
+            answers
         }
-        app deadlock S
-        app loop R
-    else echo "no perl: its application was not started"; fi
+        answers() { until_true "exec 3<>/dev/tcp/127.0.0.1/$port && timeout 1 head -n 1 <&3 | grep -q open" 2>/dev/null; }
+        told_so() { PATH=$dir:$PATH exits 0 in-app "$@"; }
+        ended() {
+            kill -9 "$shop"
+            until_true "[ -z \"\$(state $shop)\" ]"
+        }
+        start
+        told_so throttled --pid "$shop" # whoever is meant so is told nothing
+        answers
+        told_so throttled --undo
+        told_so throttled 5 --name shop.$$
+        until_true "[ \"\$(state $shop)\" = R ]"
+        told_so throttled --undo
+        answers
+        grep -qx "systemctl set-property --runtime shop.$$.service CPUQuota=5%" "$dir/systemd" &&
+            [ "$(tail -n 1 "$dir/systemd")" = "systemctl set-property --runtime shop.$$.service CPUQuota=" ] || fail "throttled: $(cat "$dir/systemd")"
+        told_so blocked --name shop.$$ --for 1
+        until_true "[ ! -e '$dir/hangdog-fault/app-blocked' ]"
+        answers
+        exits 0 in-app deadlock --name shop.$$
+        until_true "[ \"\$(state $shop)\" = S ]"
+        until_true "grep -q '^202 ' /proc/$shop/syscall || [ \"\$(uname -m)\" != x86_64 ]"
+        ended
+        start
+        exits 0 in-app loop --name shop.$$
+        until_true "[ \"\$(state $shop)\" = R ]"
+        ended
+    else echo "no perl: the application of its own was not started"; fi
 else echo "not root: nothing was made from inside"; fi
 [ $failed = 0 ] && echo ok
 exit $failed
