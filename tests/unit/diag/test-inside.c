@@ -223,7 +223,7 @@ parts_of (const char *text)
   memcpy (copy, text, n);
   while (ats < 2 && ats < n && text[n - 1 - ats] == '@')
     ats++;
-  snprintf (end, 8, "%s", "@@ evil" + ats);
+  snprintf (end, 8, "%s", &"@@ evil"[ats]);
   names[0] = '\0';
   while (inside_next (&at, end, &part))
     snprintf (names + strlen (names), sizeof names - strlen (names),
