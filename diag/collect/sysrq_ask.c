@@ -26,7 +26,7 @@
 
 #define STALL_MS 5000  /* in the middle of a line */
 #define LOOK_EVERY_MS 50u
-#define GRACE_MS 1000  /* behind what ended by quiet: its printer was slow */
+#define GRACE_MS 1000  /* while it is waited for: its printer may be slow */
 #define AFTER_CUT_MS 15000
 #define WRITE_MS 2000
 #define LINE_KILL "\x15"
@@ -224,7 +224,7 @@ await_body (struct sysrq_asking *a, char key)
               && !collect_over (a->ctx)))
         {
           a->unfinished = false;
-          sysrq_announce (a->ctx, '\0', ms > 0 ? GRACE_MS : 0);
+          sysrq_announce (a->ctx, '\0', 0);
           break;
         }
     }

@@ -140,7 +140,7 @@ test_slow (void **state)
   assert_string_equal (buf_str (&h->gaps), "");
   /* It ends soon after, and what comes then is the guest's. */
   assert_in_range (now_ms - k.last_ms, 0, 300);
-  assert_in_range (k.ours_until, now_ms + 500, now_ms + 1500);
+  assert_in_range (k.ours_until, k.last_ms, now_ms);
   haul_free (h);
 }
 
