@@ -61,7 +61,7 @@ reboot
 lab_wait_console web 'LAB-UP' 60 "$size" || die "it does not boot again"
 lab_wait_console web '~ # ' 120 "$size" || die "it did not come up again"
 lab_until 60 '[ "$(boot)" = "\"boot\":1" ]' || die "the reboot was not noticed: $(boot)"
-hd wait web --for well --timeout 60s >/dev/null || die "it is not well in its new life"
+hd wait web --for well --timeout 150s >/dev/null || die "it is not well in its new life"
 kill -0 "$pid" 2>/dev/null || die "its QEMU was another one: the test tests nothing"
 [ "$(boot)" = '"boot":1' ] || die "one reboot was counted more than once: $(boot)"
 hd status --json | grep -q '"row":"incident"' && die "a reboot became an incident"
@@ -73,7 +73,7 @@ lab_ctl web lab-fault shell-stop >/dev/null || die "the fault was not made"
 hd wait web --for hung --timeout 90s >/dev/null || die "the hang was not noticed"
 reboot
 lab_until 90 '[ "$(boot)" = "\"boot\":2" ]' || die "the second reboot was not noticed: $(boot)"
-hd wait web --for well --timeout 60s >/dev/null || die "it is not well after the second reboot"
+hd wait web --for well --timeout 150s >/dev/null || die "it is not well after the second reboot"
 # Where a banner came first, it is certain only with an answer.
 ended() { hd status --json | grep '"row":"incident"' | grep -q '"end":"rebooted"'; }
 lab_until 30 ended || die "the incident did not end as rebooted"
@@ -92,6 +92,6 @@ reboot
 lab_wait_console web 'Linux version' 60 "$size" || die "no banner: the test tests nothing"
 lab_until 30 '[ "$(boot)" = "\"boot\":1" ]' || die "the banner was not noticed: $(boot)"
 lab_wait_console web 'LAB-UP' 120 "$size" || die "the second guest did not come up again"
-hd wait web --for well --timeout 60s >/dev/null || die "it is not well after its reboot"
+hd wait web --for well --timeout 150s >/dev/null || die "it is not well after its reboot"
 [ "$(boot)" = '"boot":1' ] || die "one reboot was counted more than once: $(boot)"
 echo "PASS"
