@@ -607,7 +607,7 @@ what_to_do_next (void **state)
       "silent", "memory-stuck", "restart", NULL },
     /* Who is stopped is to blame only if it is the one. */
     { WELL ";tasks.stopped=2;tasks.stopped_who=sh (7), qemu-ga (119)",
-      "agent-silent", "agent-stopped", "kill -CONT", NULL },
+      "agent-silent", "agent-is-stopped", "kill -CONT", NULL },
     { WELL ";tasks.frozen=1;tasks.frozen_who=qemu-ga (119) of /a",
       "agent-silent", "agent-frozen", "Thaw", NULL },
     { WELL ";tasks.stopped=1;tasks.stopped_who=sh (7)", "agent-silent",
