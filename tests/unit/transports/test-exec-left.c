@@ -190,8 +190,8 @@ test_fills_without_end (void **state)
           "while :; do mkdir d; cd d; done",
           "exec >a; chmod 0 .; while :; do echo $(seq 9999); done",
           "mkdir d; cd d; while :; do head -c 1000000 /dev/zero >>a; done",
-          "setsid sh -c 'while :; do head -c 1000000 /dev/zero >>a; done' & "
-          "wait" };
+          ("setsid sh -c 'while :; do head -c 1000000 /dev/zero >>a; done' & "
+           "wait") };
   struct bed *b = *state;
   struct taken t;
 
