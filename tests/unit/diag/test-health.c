@@ -250,7 +250,8 @@ ask (struct json_object *list)
   struct opener opener = { .open = answer };
   struct transport_env env = { .opener = &opener };
   struct haul *h = haul_new ();
-  struct collect_ctx ctx = { .env = &env, .out = &h->out,
+  struct guest g = { .name = "g" };
+  struct collect_ctx ctx = { .guest = &g, .env = &env, .out = &h->out,
                              .deadline = clock_ms () + 60000 };
 
   assert_non_null (list);
@@ -360,7 +361,8 @@ hardware (void **state)
 {
   struct tmpdir tmp = { .fd = -1 };
   struct haul *h = haul_new ();
-  struct collect_ctx ctx = { .out = &h->out };
+  struct guest g = { .name = "g" };
+  struct collect_ctx ctx = { .guest = &g, .out = &h->out };
   char line[600], irqs[128];
 
   assert_int_equal (tmpdir_make (&tmp), 0);
