@@ -25,9 +25,9 @@
 #define MAX_LISTENERS 16u
 #define MAX_RECALLED 256u
 
-/* A boot is noticed by several: the hypervisor's event first, the banner on
- * the console seconds later, a fallen uptime at the next probe.  Within this
- * time they are taken for one boot. */
+/* A boot is noticed by several: the hypervisor's event first, another kernel in
+ * its memory, the banner on the console seconds later.  Within this time they
+ * are taken for one boot. */
 #define BOOT_ECHO_MS (120u * 1000)
 /* SeaBIOS answers a reset with one of its own, to begin with clean memory: the
  * hypervisor tells of both, and an emulated guest takes its time between. */
@@ -553,7 +553,8 @@ registry_rebooted (struct guest_registry *reg, const struct incarnation *inc,
 
   if (!e)
     return; /* that life is over already: somebody was quicker */
-  if (e->booted_ms && e->booted_by != by
+  /* An uptime fell within this very life, or nobody had one to compare. */
+  if (by != BOOT_BY_UPTIME && e->booted_ms && e->booted_by != by
       && loop_now (reg->loop) - e->booted_ms < BOOT_ECHO_MS)
     return;
   entry_boot (reg, e, by);

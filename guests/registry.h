@@ -111,8 +111,9 @@ void registry_event (struct guest_registry *reg, const char *source,
                      const char *host, const char *uuid,
                      enum guest_event event, const char *detail);
 /* Ignored when inc is not current, and when somebody else has already told of
- * a boot in the last two minutes: the hypervisor's event, the banner and the
- * fallen uptime of one boot are one boot. */
+ * a boot in the last two minutes: the hypervisor's event, another kernel in
+ * memory and the banner of one boot are one boot.  Not so an uptime: who tells
+ * of it has seen it fall in that very inc, so it is one more, however soon. */
 void registry_rebooted (struct guest_registry *reg,
                         const struct incarnation *inc, enum boot_by by);
 /* Of a current inc whose boot is suspected, else ignored: by whom it is known

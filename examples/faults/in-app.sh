@@ -168,7 +168,8 @@ start() {
     fi
     by=${!:-}
     tries=0
-    until find_pid; do
+    until find_pid && stays; do
+        pid=''
         if [ "$tries" -ge 30 ]; then
             begun_ends
             fail "no process $name came of it: what was begun has been ended"
@@ -177,6 +178,10 @@ start() {
         if begun_lives; then tries=$((tries + 1)); sleep 1; else tries=30; fi
     done
     echo "$name runs: process $pid"
+}
+stays() { # one that ends at once has been seen for a moment, too
+    sleep 1
+    case $(sed 's/.*) //; s/ .*//' "/proc/$pid/stat" 2>/dev/null) in '' | [ZXx]) return 1 ;; esac
 }
 begun_lives() { if [ -n "$by" ]; then kill -0 "$by" 2>/dev/null; else systemctl is-active --quiet "$unit"; fi; }
 begun_ends() {
