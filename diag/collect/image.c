@@ -412,6 +412,7 @@ one (struct probe *p, const struct guest_disk *d)
   struct error why = ERROR_INIT;
   struct backing backing;
   struct json_object *o;
+  char name[FACT_NAME_MAX];
   int r;
 
   if (d->path[0] != '/')
@@ -429,6 +430,8 @@ one (struct probe *p, const struct guest_disk *d)
   stands_behind (p, a.read ? "files or devices that the host itself reads well"
                            : "");
   json_add_text (o, "path", d->path, strlen (d->path));
+  collect_name (name, sizeof name, "disk.", d->target, ".image");
+  collect_str (ctx, name, "host", d->path);
   if (a.read)
     json_object_object_add (o, "read", json_object_get (a.read));
   if (a.image)
