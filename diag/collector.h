@@ -151,7 +151,8 @@ extern const struct collector *const collectors[]; /* ends with NULL */
 /* Who undoes an act that was intended, where its collector could not: that got
  * stuck, or the daemon died.  Runs in a job; before the next diagnosis of that
  * guest begins, and again later, until it goes well, was tried often enough or
- * the guest lives another life.  It may have been done already, or never been begun. */
+ * the guest lives another life.  It may have been done already, or never been
+ * begun. */
 struct collect_undoer
 {
   const char *act;

@@ -413,6 +413,7 @@ one (struct probe *p, const struct guest_disk *d)
   struct error why = ERROR_INIT;
   struct backing backing;
   struct json_object *o;
+  const char *target = d->target;
   char name[FACT_NAME_MAX];
   int r;
 
@@ -427,7 +428,7 @@ one (struct probe *p, const struct guest_disk *d)
   json_object_object_add (p->doc, d->target, o);
   say_backing (ctx, d, o, &backing);
   json_add_text (o, "path", d->path, strlen (d->path));
-  collect_name (name, sizeof name, "disk.", d->target, ".image");
+  collect_name (name, sizeof name, "disk.", target, ".image");
   collect_str (ctx, name, "host", d->path);
   /* A read would wake it, and come too late as of one that is dead. */
   if (health_sleeps (ctx, json_get (o, "backing"), p->health))

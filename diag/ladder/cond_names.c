@@ -100,7 +100,8 @@ any_bound (char *name, struct error *err)
 
   if (!at)
     return 0;
-  if (strncmp (at, COND_BOUND, 2) != 0 || at == name || at[-1] != '.' || (at[2] && at[2] != '.')
+  if (strncmp (at, COND_BOUND, 2) != 0 || at == name || at[-1] != '.'
+      || (at[2] && at[2] != '.')
       || strcspn (name, "*?[\\") < (size_t) (at - name)
       || strchr (at + 1, '$'))
     return error_set (err, EINVAL, "\"%s\": " COND_BOUND " is one part of a "
