@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "diag/report/machine.h"
 
 #include <string.h>
 
@@ -144,6 +145,16 @@ tell_children (struct json_object *list, struct buf *out)
 }
 
 static void
+machine (struct json_object *head, struct buf *out)
+{
+  CLEANUP_BUF struct buf text = BUF_INIT (1024);
+
+  machine_guest (head, &text);
+  if (text.len)
+    wrapped (out, "Machine", buf_str (&text));
+}
+
+static void
 list (struct json_object *head, const char *key, const char *title,
       const char *a, const char *b, struct buf *out)
 {
@@ -272,6 +283,7 @@ summary_text (const struct incident *inc, struct json_object *head,
               inc->id);
   wrapped (out, "Guest", inc->guest);
   wrapped (out, "Identity", incarnation_format (id, sizeof (id), &inc->inc));
+  machine (head, out);
   if (inc->parent[0])
     wrapped (out, "Part of", inc->parent);
   tell_children (json_get (head, "children"), out);

@@ -104,6 +104,36 @@ static const struct kind kinds[] = {
     .has = { "runs, takes no interrupts", "<code>spin</code>",
              "clock stands still", "id=\"waits\"" },
     .has_not = { "id=\"census\"", "marker" } },
+  { .name = "which machine",
+    .manifest = INCIDENT ("slow", ",\"evidence\":[{\"name\":\"net.arp\","
+                          "\"source\":\"net\",\"value\":\"none\"}]}},"
+                          "\"guest\":{\"vcpus\":2,\"cpu\":\"<host>\","
+                          "\"memory_bytes\":268435456,\"machine\":\"q35\","
+                          "\"accel\":\"kvm\"},\"facts\":[{\"name\":"
+                          "\"kernel.release\",\"value\":\"6.1.0\","
+                          "\"time_ms\":2},{\"name\":\"kernel.release\","
+                          "\"value\":\"5.10\",\"time_ms\":1}],\"host\":"
+                          "{\"name\":\"edge-1\",\"cpus\":1,\"mem_bytes\":"
+                          "1073741824},\"collectors\":[{\"name\":\"net\","
+                          "\"ok\":true,\"began_ms\":0,\"took_ms\":9},"
+                          "{\"name\":\"disk\",\"ok\":true}],\"gaps\":[{"
+                          "\"collector\":\"net\",\"what\":\"x\","
+                          "\"why\":\"y\"}]}"),
+    .has = { "2 CPUs (&lt;host&gt;), 256MiB, q35, kvm, kernel 6.1.0</p>",
+             "edge-1, 1 CPU, 1GiB</p>", ">who looked</text>",
+             "who answers by ARP for the guest", "got</td></tr>",
+             "got, <a href=\"#gaps\">but not all</a>", "id=\"gaps\"" } },
+  /* Nothing rests on what was only said around then. */
+  { .name = "said around then",
+    .manifest = INCIDENT ("slow", "}},\"clock\":{\"utc\":"
+                          "\"2026-01-02T03:04:06.000Z\",\"monotonic_ms\":"
+                          "6000},\"facts\":[{\"name\":\"kernel.clock_moved\","
+                          "\"value\":true,\"source\":\"memory\","
+                          "\"time_ms\":5500}]}"),
+    .files = { { "memory/look.jsonl", "{\"row\":\"system\",\"clock_s\":5}\n" },
+               { "memory/dmesg.txt", "[    4.250000] late\n" } },
+    .has = { "memory/dmesg.txt:1</a>", ">[    4.250000] late" },
+    .has_not = { "class=\"hit\"" } },
   /* Of a clock that stands nobody knows when it stopped; no registers. */
   { .name = "its clock stood",
     .manifest = INCIDENT (

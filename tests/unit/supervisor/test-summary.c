@@ -60,6 +60,7 @@ static const char head_text[]
       "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
       "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"},"
       "{\"level\":\"pass\",\"says\":\"well\"}],"
+      "\"guest\":{\"vcpus\":1,\"accel\":\"tcg\",\"machine\":\"\\u001b[2J\"},"
       "\"gaps\":[{\"what\":\"taps\",\"why\":\"there is no network interface "
       "of this guest on this host, as far as anybody can say\"}]}";
 
@@ -88,6 +89,8 @@ test_fits (void **state)
                  || (text.data[i] >= 0x20 && text.data[i] < 0x7f));
   assert_non_null (strstr (buf_str (&text), "\n                          "));
   assert_non_null (strstr (buf_str (&text), "  - fail: \\e[31mred"));
+  assert_non_null (strstr (buf_str (&text),
+                           "\nMachine     1 CPU, \\e[2J, tcg\n"));
 }
 
 static const char gaps_text[]
