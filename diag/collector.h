@@ -162,6 +162,7 @@ struct collect_undoer
    * "", and nothing that is brought home is looked at.  0: it is as it was. */
   int (*run) (struct collect_ctx *ctx, struct json_object *undo,
               struct error *err);
+  bool pauses; /* as long as it is not undone the guest stands */
 };
 extern const struct collect_undoer *const collect_undoers[]; /* ends NULL */
 const struct collect_undoer *collect_undoer_find (const char *act);

@@ -257,7 +257,7 @@ machine_line (struct page *p, const char *of,
   words (p->manifest, &text);
   if (!text.len)
     return;
-  html (p, "<p class=\"machine\"><b>");
+  html (p, "<p class=\"place\"><b>");
   html (p, of);
   html (p, "</b> ");
   html_text (p, buf_str (&text));

@@ -41,13 +41,14 @@ is_same (struct json_object *a, struct json_object *b)
          && json_object_equal (json_get (a, "value"), json_get (b, "value"));
 }
 
-/* Where no sentence beside it says it: what its name means. */
+/* Where no sentence beside it says it: what its name means.  A value of
+ * several words is one. */
 static void
-meaning (struct page *p, const char *name)
+meaning (struct page *p, const char *name, const char *value)
 {
   const struct fact_kind *k = fact_kind_find (name);
 
-  if (k)
+  if (k && !strchr (value, ' '))
     html_in (p, "small", "means", k->help);
 }
 
@@ -89,7 +90,7 @@ one_evidence (struct page *p, struct json_object *list, size_t i, bool alone)
         where (p, e, name, value);
       }
   if (alone)
-    meaning (p, name);
+    meaning (p, name, value);
   html (p, "</li>");
 }
 

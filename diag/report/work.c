@@ -139,6 +139,21 @@ collectors (struct page *p)
   skipped (p, list);
 }
 
+/* The first that a guest's owner asks. */
+static void
+stood (struct page *p)
+{
+  int64_t ms = json_get_int (p->manifest, "vm_paused_ms", -1);
+
+  if (ms == 0)
+    html (p, "<p>It was not stopped for any of it.</p>");
+  if (ms <= 0)
+    return;
+  html (p, "<p>It was stopped for it, <strong>");
+  html_ms (p, ms);
+  html (p, "</strong> at most in all.</p>");
+}
+
 static void
 impact (struct page *p)
 {
@@ -168,6 +183,7 @@ impact (struct page *p)
       html (p, "</small></li>");
     }
   html (p, "</ul>");
+  stood (p);
 }
 
 static void

@@ -173,6 +173,21 @@ list (struct json_object *head, const char *key, const char *title,
     }
 }
 
+static void
+impact (struct json_object *head, struct buf *out)
+{
+  int64_t stood = json_get_int (head, "vm_paused_ms", -1);
+  char title[120], text[32];
+
+  units_format_duration (text, sizeof text, stood > 0 ? (uint64_t) stood : 0);
+  snprintf (title, sizeof title, "What was done to the guest%s%s%s",
+            stood < 0    ? ""
+            : stood == 0 ? " (it was not stopped for it"
+                         : " (it was stopped for it, at most ",
+            stood > 0 ? text : "", stood < 0 ? "" : ")");
+  list (head, "impact", title, "collector", "what", out);
+}
+
 /* Too large for the bundle, or nobody else's business. */
 static void
 beside (struct json_object *head, struct buf *out)
@@ -303,8 +318,7 @@ summary_text (const struct incident *inc, struct json_object *head,
   facets (head, out);
   list (head, "findings", "Findings", "level", "says", out);
   questions (head, out);
-  list (head, "impact", "What was done to the guest", "collector", "what",
-        out);
+  impact (head, out);
   beside (head, out);
   gaps (head, out);
 }

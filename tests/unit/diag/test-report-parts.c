@@ -65,7 +65,7 @@ struct kind
 {
   const char *name, *manifest;
   struct file files[6];
-  const char *has[8], *has_not[4];
+  const char *has[9], *has_not[4];
 };
 
 #define INCIDENT(class_, more)                                                \
@@ -118,11 +118,13 @@ static const struct kind kinds[] = {
                           "\"ok\":true,\"began_ms\":0,\"took_ms\":9},"
                           "{\"name\":\"disk\",\"ok\":true}],\"gaps\":[{"
                           "\"collector\":\"net\",\"what\":\"x\","
-                          "\"why\":\"y\"}]}"),
+                          "\"why\":\"y\"}],\"impact\":[{\"what\":\"a\"}],"
+                          "\"vm_paused_ms\":1500}"),
     .has = { "2 CPUs (&lt;host&gt;), 256MiB, q35, kvm, kernel 6.1.0</p>",
              "edge-1, 1 CPU, 1GiB</p>", ">who looked</text>",
              "who answers by ARP for the guest", "got</td></tr>",
-             "got, <a href=\"#gaps\">but not all</a>", "id=\"gaps\"" } },
+             "got, <a href=\"#gaps\">but not all</a>", "id=\"gaps\"",
+             "<strong>1.5 s</strong> at most" } },
   /* Nothing rests on what was only said around then. */
   { .name = "said around then",
     .manifest = INCIDENT ("slow", "}},\"clock\":{\"utc\":"
@@ -281,7 +283,7 @@ each_kind (void **state)
 
       assert_int_equal (page_of (k->manifest, k->files, &page, NULL), 0);
       is_a_page (&page);
-      for (size_t n = 0; n < 8 && k->has[n]; n++)
+      for (size_t n = 0; n < 9 && k->has[n]; n++)
         if (!strstr (buf_str (&page), k->has[n]))
           fail_msg ("%s: has no %s", k->name, k->has[n]);
       for (size_t n = 0; n < 4 && k->has_not[n]; n++)
