@@ -6,9 +6,9 @@
  * What is in that folder a guest has said, and in a bundle from elsewhere
  * somebody else has written: so it is read here, by a process that has this
  * folder and nothing else.  One question: frame {"op": "report"} with the
- * manifest as its body; descriptor 4 is the folder,
- * 5 the file that the page is written to; with "stacks" 6 and 7 those that its
- * stacks are written to, as text and for speedscope.  Without a body the folder has a
+ * manifest as its body; descriptor 4 is the folder, 5 the file that the page
+ * is written to; with "stacks" 6 and 7 those that its stacks are written to, as
+ * text and for speedscope.  Without a body the folder has a
  * manifest.json.  "damage": TEXT, and the page says that the bundle is damaged.
  * One answer: {"ok": BOOL, "why": TEXT}.
  */
