@@ -122,6 +122,18 @@ monitor_process_time (int pid, struct thread_time *ret)
   return !had.unread;
 }
 
+/* Who waits in the host's kernel. */
+static struct monitor_vcpu waits;
+static size_t nwaits;
+
+size_t
+monitor_blocked (int pid, struct monitor_vcpu ret[MONITOR_MAX_VCPUS])
+{
+  assert_int_equal (pid, 7);
+  ret[0] = waits;
+  return nwaits;
+}
+
 /* What the parser says: 0, or why there is no kernel. */
 static int parser_says;
 static unsigned looked;
@@ -207,6 +219,7 @@ setup (void **state)
   looked = 0;
   asked_doubt = stands = false;
   memset (&had, 0, sizeof had);
+  nwaits = 0;
   w->env.transports = &w->transports;
   w->env.interval_ms = EVERY_MS;
   w->env.anew = on_anew;
@@ -499,6 +512,50 @@ may_have_wanted_none (void **state)
   assert_string_equal (w->scheduler, "dead");
 }
 
+/* A thread of it waits for the host's storage: that is not its death, and is
+ * told when it lasts. */
+static void
+may_be_held_by_its_host (void **state)
+{
+  struct world *w = *state;
+  unsigned was;
+
+  lives (w);
+  was = looked;
+  nwaits = 1;
+  waits = (struct monitor_vcpu){ -1, 71, { 5000, 0 } };
+  stand_on (w, 6, 34, 5);
+  assert_int_equal (looked, was);
+  assert_string_equal (w->scheduler, "unknown");
+  assert_non_null (strstr (w->why, "its host has its QEMU wait"));
+  stand_on (w, 35, 35, 5);
+  beats (w, 36000, 5, true);
+  until_looked (w, 15000);
+  beats (w, 37000, 5, true);
+  assert_string_equal (w->scheduler, "dead");
+}
+
+/* Who serves disks waits there now and then. */
+static void
+may_have_others_wait (void **state)
+{
+  struct world *w = *state;
+  unsigned was;
+
+  lives (w);
+  was = looked;
+  nwaits = 1;
+  for (unsigned i = 6; i <= 15; i++)
+    {
+      waits = (struct monitor_vcpu){ -1, 71, { 5000 + i, 0 } };
+      stand_on (w, i, i, 5);
+    }
+  assert_int_equal (looked, was);
+  waits.time.run++;
+  beats (w, 16000, 5, true);
+  until_looked (w, 15000);
+}
+
 /* What another of its vCPUs has had is nothing to who stands. */
 static void
 must_have_had_it_itself (void **state)
@@ -733,7 +790,8 @@ main (void)
     T (is_found_and_read),       T (is_looked_for_ever_more_seldom),
     T (is_left_alone),           T (tells_a_death),
     T (looks_closer), T (must_have_had_its_chance),
-    T (may_have_wanted_none), T (must_have_had_it_itself),
+    T (may_have_wanted_none), T (may_be_held_by_its_host),
+    T (may_have_others_wait), T (must_have_had_it_itself),
     T (is_excused_while_it_prints_for_us), T (tells_a_panic),
     T (doubts_a_death),          T (doubts_for_long),
     T (doubts_and_does_not_find),
