@@ -358,7 +358,8 @@ culprit_of_pool (const struct outside *o, long long pool)
         && (!longest || real_of (row, "busy_at_most_s")
                             > real_of (longest, "busy_at_most_s")))
       longest = row;
-  c = longest ? outside_culprit_of_pid_ (o, longest) : json_object_new_object ();
+  c = longest ? outside_culprit_of_pid_ (o, longest)
+              : json_object_new_object ();
   if (!c)
     c = json_object_new_object ();
   json_add_int (c, "pool", pool);

@@ -140,7 +140,8 @@ bool outside_waits_ (struct json_object *lock, long long pid);
 double outside_longest_ (const struct outside *o, struct json_object *list);
 /* "zoo_holder (315)" */
 void outside_add_who_ (struct buf *to, struct json_object *task);
-/* A line by which a kernel names what it panics for a moment later (panic.c). */
+/* A line by which a kernel names what it panics for a moment later
+ * (panic.c). */
 bool outside_is_report_ (const char *text);
 /* The panic, if it has panicked. */
 void outside_panic_ (struct outside *o);

@@ -32,8 +32,7 @@ static const struct messenger
   const char *report; /* in the line, before the name */
   enum names names;
 } messengers[] = {
-  { "hung_task: blocked tasks", "check_hung_uninterruptible_tasks",
-    "INFO: task ", NAMES_TASK },
+  { "hung_task: blocked tasks", "watchdog", "INFO: task ", NAMES_TASK },
   { "softlockup: hung tasks", "watchdog_timer_fn", "BUG: soft lockup - CPU#",
     NAMES_CPU },
   { "Hard LOCKUP", "watchdog_hardlockup_check", "hard LOCKUP on cpu ",
@@ -100,6 +99,18 @@ panic_text (const struct outside *o)
   return last;
 }
 
+static bool
+is_in_stack (const char *const *names, unsigned n, const char *function)
+{
+  size_t len = strlen (function);
+
+  for (unsigned i = 0; i < n; i++)
+    if (strncmp (names[i], function, len) == 0 && strchr ("+.", names[i][len]))
+      return true;
+  return false;
+}
+
+/* What it said tells more than where it was. */
 static const struct messenger *
 messenger_of (const struct outside *o, struct json_object *cpu,
               const char *why)
@@ -107,18 +118,12 @@ messenger_of (const struct outside *o, struct json_object *cpu,
   const char *names[DEPTH];
   unsigned n = outside_frames_ (o, cpu, names, DEPTH);
 
+  for (size_t i = 0; why && i < ARRAY_LEN (messengers); i++)
+    if (strncmp (why, messengers[i].panic, strlen (messengers[i].panic)) == 0)
+      return &messengers[i];
   for (size_t i = 0; i < ARRAY_LEN (messengers); i++)
-    {
-      const struct messenger *m = &messengers[i];
-      size_t len = strlen (m->function);
-
-      if (why && strncmp (why, m->panic, strlen (m->panic)) == 0)
-        return m;
-      for (unsigned k = 0; k < n; k++)
-        if (strncmp (names[k], m->function, len) == 0
-            && strchr ("+.", names[k][len]))
-          return m;
-    }
+    if (is_in_stack (names, n, messengers[i].function))
+      return &messengers[i];
   return NULL;
 }
 

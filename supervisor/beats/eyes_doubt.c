@@ -9,10 +9,10 @@
  * and waited for no processor either.  That is read from /proc, where nothing
  * waits for anybody: on the loop.
  *
- * One whose host has it wait in its own kernel (state D: storage, swap) wants to
- * run and neither runs nor waits for a processor.  Then nothing of the guest is
- * dead; when that lasts it is told all the same, for somebody has to look at
- * that host.
+ * One whose host has it wait in its own kernel (state D: storage, swap) wants
+ * to run and neither runs nor waits for a processor.  Then nothing of the guest
+ * is dead; when that lasts it is told all the same, for somebody has to look
+ * at that host.
  */
 #include "supervisor/beats/eyes_impl.h"
 

@@ -246,12 +246,13 @@ leaves_parents_in_peace (void **state)
 static void
 names_of_whom_it_died (void **state)
 {
-#define PANIC(why)                                                            \
-  "{'row':'system','panicked':true,'panic_cpu':0}\n"                           \
+#define WATCHDOG                                                              \
   "{'row':'cpu','vcpu':0,'cpu':0,'mode':'kernel','at':'panic+0x1/0x2',"        \
   "'pid':29,'comm':'khungtaskd','stack':1}\n"                                  \
   "{'row':'stack','id':1,'frames':['panic+0x1/0x2','watchdog.cold+0x1/0x2',"   \
-  "'kthread+0x1/0x2']}\n"                                                      \
+  "'kthread+0x1/0x2']}\n"
+#define PANIC(why)                                                            \
+  "{'row':'system','panicked':true,'panic_cpu':0}\n" WATCHDOG                  \
   "{'row':'dmesg','facility':0,'us':9,'text':'Kernel panic - not syncing: "    \
   why "'}\n"
 #define SAID(text) "{'row':'dmesg','facility':0,'us':8,'text':'" text "'}\n"
@@ -290,11 +291,15 @@ names_of_whom_it_died (void **state)
   expect (SAID ("BUG: workqueue lockup - pool cpus=1 node=0 flags=0x0 nice=0 "
                 "stuck for 48s!")
           PANIC ("workqueue: stall, as ordered") OTHER_CPU, cpu1);
+  /* Its log was not read. */
+  expect ("{'row':'system','panicked':true,'panic_cpu':0}\n" WATCHDOG,
+          "dead kernel-panic {'said':'hung_task: blocked tasks'}\n");
   /* Of any other it is where panic() was called. */
   expect (SAID ("INFO: task web:8 blocked for more than 5 seconds.")
-          PANIC ("as ordered"),
-          "dead kernel-panic {'cpu':0,'pid':29,'comm':'khungtaskd','function':"
-          "'watchdog.cold'}\n");
+          "{'row':'system','panicked':true,'panic_cpu':1}\n" OTHER_CPU
+          SAID ("Kernel panic - not syncing: as ordered"),
+          "dead kernel-panic {'cpu':1,'pid':7,'comm':'busy','function':"
+          "'stop_this_cpu'}\n");
 }
 
 /* What is not known is not none. */
