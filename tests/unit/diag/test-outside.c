@@ -298,8 +298,8 @@ names_of_whom_it_died (void **state)
   expect (SAID ("INFO: task web:8 blocked for more than 5 seconds.")
           "{'row':'system','panicked':true,'panic_cpu':1}\n" OTHER_CPU
           SAID ("Kernel panic - not syncing: as ordered"),
-          "dead kernel-panic {'cpu':1,'pid':7,'comm':'busy','function':"
-          "'stop_this_cpu'}\n");
+          "dead kernel-panic {'cpu':1,'pid':7,'comm':'busy','said':'as "
+          "ordered'}\n");
 }
 
 /* What is not known is not none. */
