@@ -519,7 +519,14 @@ test_net (void **state)
   snprintf (g.nics[0].ifname, sizeof g.nics[0].ifname, "../../proc");
   snprintf (g.nics[1].ifname, sizeof g.nics[1].ifname, "lo");
   snprintf (g.nics[2].ip, sizeof g.nics[2].ip, "::1");
+  snprintf (g.nics[0].lease, sizeof g.nics[0].lease, "192.0.2.6");
+  snprintf (g.nics[2].lease, sizeof g.nics[2].lease, "192.0.2.7");
+  g.nics[2].lease_until_s = clock_wall_ms () / 1000 - 100;
+  g.nics[2].lease_gone = true;
   h = get (&collect_net, &g, NULL, 0);
+  assert_string_equal (text_of (h, "net.lease"), "ran-out");
+  assert_in_range (-int_of (h, "net.lease_left_s"), 100, 200);
+  assert_non_null (strstr (file_of (h, "net/net.json"), "192.0.2.7"));
   assert_string_equal (play.tcp_address, "[::1]:22");
   assert_string_equal (text_of (h, "net.answer"), "forwarded");
   assert_true (int_of (h, "net.guest_sent") >= 0);
@@ -529,7 +536,9 @@ test_net (void **state)
   /* Somewhere behind a router, where anybody may answer: not asked. */
   play.tcp_address[0] = '\0';
   snprintf (g.nics[2].ip, sizeof g.nics[2].ip, "203.0.113.77");
+  g.nics[2].lease_until_s = LEASE_FOR_EVER;
   h = get (&collect_net, &g, NULL, 0);
+  assert_string_equal (text_of (h, "net.lease"), "gone");
   assert_string_equal (play.tcp_address, "");
   assert_non_null (strstr (buf_str (&h->gaps), "not in a network of this"));
   haul_free (h);
