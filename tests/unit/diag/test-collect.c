@@ -151,6 +151,14 @@ hub_kept (struct hub *hub, const char *uuid, const char *console,
     return error_set (err, -play.tap_rc, "no such console");
   buf_append (out, play.kept, play.kept_len);
   *ret = (struct hub_kept){ play.state, play.lost, play.last_ms };
+  if (play.last_ms)
+    {
+      ret->nmarks = 2;
+      ret->marks[0] = (struct hub_mark){ 0, play.last_ms - 1000 };
+      ret->marks[1] = (struct hub_mark){ 50, play.last_ms };
+      ret->ntyped = 1;
+      ret->typed[0] = (struct tap_span){ 4, play.kept_len };
+    }
   return 0;
 }
 
@@ -558,6 +566,7 @@ test_console (void **state)
         "[   99.1] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [ant:7]"
         "\033[2J\r\nlogin: \x00\xff";
   struct guest g = guest ();
+  char row[120];
   struct haul *h;
 
   memset (&play, 0, sizeof play);
@@ -586,6 +595,11 @@ test_console (void **state)
   assert_non_null (strstr (file_of (h, "console/tail.log"), "\\e[2J\n"));
   assert_non_null (strstr (file_of (h, "console/tail.log"), "\\x00\\xff"));
   assert_non_null (strstr (buf_str (&h->gaps), "17 older bytes"));
+  snprintf (row, sizeof row, "{\"offset\":50,\"line\":2,\"mono_ms\":%llu,",
+            (unsigned long long) now_ms - 4000);
+  assert_non_null (strstr (file_of (h, "console/index.jsonl"), row));
+  assert_non_null (strstr (file_of (h, "console/index.jsonl"),
+                           "\"line\":1,\"last_line\":7,\"typed_by\""));
   assert_string_not_equal (file_of (h, "console/shim_cons-tail.raw"),
                            "(none)");
   haul_free (h);
