@@ -32,6 +32,7 @@ static const struct sort
 } sorts[] = {
   { "SHA256SUMS", "public" },
   { "metrics/*", "internal" },
+  { "console/*index.jsonl", "internal" },
   { "console/*", "secret" },
   { "inside/journal*", "secret" },
   { "inside/dmesg*", "internal" },

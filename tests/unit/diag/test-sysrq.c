@@ -80,6 +80,7 @@ test_blocked (void **state)
         "[ 1.2] RIP: 0033:0x7f+0x1\r\n"
         "[ 1.3] task:x               state:D\r\n";
   struct guest g = guest (CONSOLE_DEV_SERIAL);
+  struct json_object *said, *one;
   struct haul *h;
 
   k = (struct kernel){ .takes = 'b', .answer = text };
@@ -89,11 +90,20 @@ test_blocked (void **state)
   assert_int_equal (int_of (h, "tasks.in_lock"), 1);
   assert_string_equal (text_of (h, "tasks.culprit"),
                        "pool work/0:1 x in zoo_mutex_waiter [zoo]");
+  /* The same as data, to the number of the line in the text. */
+  said = json_tokener_parse (file_of (h, "sysrq/w.json"));
+  assert_string_equal (json_get_str (said, "keys"), "w");
+  one = json_object_array_get_idx (json_get (said, "tasks"), 1);
+  assert_string_equal (json_get_str (one, "comm"), "dd");
+  assert_int_equal (json_get_int (one, "line", 0), 9);
+  assert_int_equal (json_object_array_length (json_get (said, "blocked")), 3);
+  json_object_put (said);
   haul_free (h);
   /* The header alone does not say that nobody is blocked. */
   k = (struct kernel){ .takes = 'b', .answer = "sysrq: Show\r\n" };
   h = ask (&g, NULL, 0);
   assert_non_null (strstr (buf_str (&h->gaps), "only the header"));
+  assert_string_equal (file_of (h, "sysrq/w.json"), "(none)");
   haul_free (h);
 }
 
