@@ -364,7 +364,7 @@ share (const struct outside *o, struct json_object *cpu)
 static bool
 lacks_memory (const struct outside *o, struct json_object *cpu)
 {
-  return outside_asks_memory_ (o, cpu) && outside_short_of_memory_ (o, NULL);
+  return o->lacks_memory && outside_asks_memory_ (o, cpu);
 }
 
 /* Between two looks it switched from task to task, if there were two. */

@@ -30,6 +30,7 @@ struct outside
   size_t n;
   size_t irqs_off; /* CPUs that take no interrupts, and not for a moment */
   bool arm; /* its kernel is one for arm64 */
+  bool lacks_memory; /* as outside_short_of_memory_() says */
   bool processes; /* rows of them were told */
 };
 

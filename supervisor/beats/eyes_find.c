@@ -44,7 +44,9 @@ ask_libvirt (struct find *f, uint64_t deadline)
       f->blind = true;
       return;
     }
-  f->stands = monitor_is_stopped (l.status);
+  f->stands = strcmp (l.status, "running") != 0
+              && strcmp (l.status, "guest-panicked") != 0
+              && strcmp (l.status, "unknown") != 0;
   monitor_look_done (&l);
 }
 

@@ -36,6 +36,21 @@ cites (const char *name)
   fail_msg ("%s does not rest on %s", last_verdict.rule, name);
 }
 
+static void
+who_is_held_and_who_tells_of_it (void **state)
+{
+  concludes ("vmm.monitor@monitor=answers;vmm.status@monitor=running;"
+             "kernel.clock_moved=0;kernel.panicked=0;qemu.wanted@host=0.01;"
+             "qemu.stuck_threads@host=2",
+             "ticks-dead", "host-starved",
+             "host: QEMU waits in its kernel");
+  concludes ("vmm.monitor@monitor=answers;vmm.status@monitor=running;"
+             "kernel.event.hung_task@console=INFO: task hung in hold;"
+             "kernel.event.panic@console=Kernel panic - not syncing: "
+             "hung_task: blocked tasks;kernel.answers@sysrq=none",
+             "silent", "kernel-panic", "INFO: task hung in hold");
+}
+
 /* A truth of 1 or 0 is as good as true and false. */
 static void
 who_ended_qemu (void **state)
@@ -366,6 +381,7 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test (who_is_held_and_who_tells_of_it),
     cmocka_unit_test (who_ended_qemu),
     cmocka_unit_test (who_holds_qemu_back),
     cmocka_unit_test (which_side_of_a_disk),
