@@ -167,6 +167,7 @@ struct collect_undoer
    * in_vain: what a person is told then, of 90 bytes at most. */
   unsigned tries;
   const char *in_vain;
+  bool pauses; /* as long as it is not undone the guest stands */
 };
 extern const struct collect_undoer *const collect_undoers[]; /* ends NULL */
 const struct collect_undoer *collect_undoer_find (const char *act);

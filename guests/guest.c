@@ -271,6 +271,7 @@ guest_same (const struct guest *a, const struct guest *b)
          && a->agent == b->agent && SAME_TEXT (agent_path)
          && SAME_TEXT (beat_root) && SAME_TEXT (beat_path)
          && a->memory_bytes == b->memory_bytes && a->vcpus == b->vcpus
+         && SAME_TEXT (machine) && SAME_TEXT (accel) && SAME_TEXT (cpu)
          && same_parts (a, b);
 }
 
@@ -365,6 +366,9 @@ guest_to_json (const struct guest *g)
   add (obj, "beat_path", g->beat_path);
   json_add_int (obj, "memory_bytes", (int64_t) g->memory_bytes);
   json_add_int (obj, "vcpus", g->vcpus);
+  add (obj, "machine", g->machine);
+  add (obj, "accel", g->accel);
+  add (obj, "cpu", g->cpu);
   add_parts (obj, g);
   /* A copy: json-c counts references without atomics, and this snapshot may
    * be looked at by several threads. */

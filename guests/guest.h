@@ -170,6 +170,10 @@ struct guest
   char beat_path[256];
   uint64_t memory_bytes;
   unsigned vcpus;
+  /* What it was started as, in its starter's words; "" where nobody said. */
+  char machine[48]; /* "pc-q35-7.2" */
+  char accel[16];   /* "kvm", "tcg", "kvm:tcg": the first of these that works */
+  char cpu[48];     /* its model: "host", "EPYC-Milan" */
   struct json_object *labels; /* strings by key; libvirt metadata, EVE fields;
                                  NULL if none; never changed once in here */
   unsigned nconsoles, nnics, ndisks;

@@ -41,11 +41,27 @@ struct intent
   void *arg;
 };
 
+/* So long the guest has stood for it by now, or stood; at most: from when it
+ * was on its way to the disk. */
+static uint64_t
+stood_ms (const struct incident_act *act)
+{
+  const struct collect_undoer *undoer = collect_undoer_find (act->act);
+  uint64_t until = act->over_wall_ms ? act->over_wall_ms : clock_wall_ms ();
+
+  return undoer && undoer->pauses && until > act->wall_ms
+             ? until - act->wall_ms
+             : 0;
+}
+
 static void
 over (struct active *a, struct incident_act *act,
       enum incident_act_state state, const char *why)
 {
   incident_act_over (act, state, why);
+  /* What was dropped was not done, or nobody knows until when it was. */
+  if (state == ACT_UNDONE)
+    a->stood_ms += stood_ms (act);
   a->undo_tries = 0;
   a->undo_at_ms = 0;
   incident_put (a);
@@ -386,7 +402,12 @@ void
 incident_acts_impact (const struct active *a, struct json_object *head)
 {
   struct json_object *list = json_get (head, "impact");
+  uint64_t stood = a->stood_ms;
 
+  for (unsigned i = 0; i < a->inc.nacts; i++)
+    if (a->inc.acts[i].state == ACT_OPEN)
+      stood += stood_ms (&a->inc.acts[i]);
+  json_add_int (head, "vm_paused_ms", (int64_t) stood);
   if (!list && a->inc.nacts)
     {
       list = json_object_new_array ();

@@ -81,6 +81,25 @@ names_class_and_culprit (void **state)
   concludes (LIVES ";mem.available=0.85;mem.file_cache=0.0;"
              "qemu.wanted@host=2.3;qemu.got@host=0.12",
              "xoff", "host-starved", NULL);
+  /* Whoever waits waits for memory, and the host gives little besides. */
+#define SHORT                                                                 \
+  ";mem.available=0.06;mem.file_cache=0.02;mem.short=6 % of it could be had;"  \
+  "qemu.wanted@host=2.3;qemu.got@host=0.12;mem.held_by=shared memory and tmpfs"
+  concludes (LIVES SHORT ";kernel.answers@sysrq=shown", "no-echo",
+             "out-of-memory", "memory, held by shared memory and tmpfs");
+  concludes (LIVES SHORT ";tasks.blocked=1;tasks.in_lock=1;lock.waited_s=9.5;"
+             "lock.name=mmap_lock;lock.owner=cat",
+             "no-answer", "out-of-memory",
+             "memory, held by shared memory and tmpfs");
+  concludes (LIVES SHORT ";kernel.event.oom_kill=killed x;mem.oom_kills=1",
+             "silent", "out-of-memory",
+             "killed x; memory is held by shared memory and tmpfs");
+  concludes (LIVES SHORT ";finding.soft_lockup=CPU 0 lets nothing else run;"
+             "culprit.soft_lockup=spin [m]",
+             "silent", "soft-lockup", "spin [m]");
+  concludes (LIVES SHORT ";finding.storage_stalled=disk vda: 1 request;"
+             "culprit.storage_stalled=disk vda;disk.any_moved=0",
+             "no-answer", "storage-stalled", "disk vda");
   concludes (LIVES ";mem.new_oom_kills=2;mem.oom_kills=3;"
              "kernel.event.balloon=balloon: the guest has no memory to give;"
              "kernel.event.oom_kill=Out of memory: killed sh",
