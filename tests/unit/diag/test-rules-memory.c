@@ -515,10 +515,27 @@ what_is_behind_a_disk (void **state)
   concludes (LIVES STALLED FULL, "no-answer", "storage-stalled",
              "disk vda; thin pool p has no room");
   concludes (LIVES STALLED NEARLY, "no-answer", "storage-stalled", "disk vda");
+  /* Another disk's pool is not why this one stands. */
+  concludes (LIVES STALLED FULL ";disk.vda.waits_s=9.0;disk.vdb.waits_s=0.0",
+             "no-answer", "storage-stalled",
+             "disk vda; thin pool p has no room");
+  concludes (LIVES STALLED "disk.vdb.pool_trouble@host=p is full;"
+             "disk.vda.waits_s=9.0;disk.vdb.waits_s=0.0",
+             "no-answer", "storage-stalled", "disk vda");
+  concludes (LIVES STALLED "disk.vdb.host_trouble@host=a read fails;"
+             "disk.vda.waits_s=9.0;disk.vdb.waits_s=0.0",
+             "no-answer", "storage-stalled", "disk vda");
+  concludes (LIVES STALLED "disk.vdb.crawls@monitor=1;"
+             "disk.vda.waits_s=9.0;disk.vdb.waits_s=0.0",
+             "no-answer", "storage-stalled", "disk vda");
   concludes ("vmm.status@monitor=io-error;" FULL, "silent", "io-error",
              "thin pool p has no room");
   concludes ("vmm.status@monitor=io-error;" NEARLY, "silent", "io-error",
              "io-error");
+  concludes ("vmm.status@monitor=running;disk.vda.new_errors@monitor=3;"
+             "disk.vdb.pool_trouble@host=p is full",
+             "silent", "storage-stalled",
+             "host side of the guest's disk: requests fail");
   concludes ("vmm.status@monitor=running;disk.vda.new_errors@monitor=3;" FULL,
              "no-answer", "storage-stalled", "thin pool p has no room");
   concludes ("vmm.status@monitor=running;kernel.answers@sysrq=shown;"
