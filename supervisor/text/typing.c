@@ -107,6 +107,8 @@ typing_kernel_prints (const struct texts_stand *st)
 {
   const struct stage *s = &st->stage;
 
+  if (st->beside)
+    return false;
   /* Before the reset it was another boot, perhaps of another kernel. */
   if (s->printed_ms > 0)
     return s->printed_ms >= st->reset_ms;

@@ -168,6 +168,10 @@ test_kernel_prints (void **state)
   assert_false (typing_kernel_prints (&st));
   st.stage.printed_ms = NOW - 99 * MINUTE;
   assert_true (typing_kernel_prints (&st));
+  /* There it does, and what is asked about is another console. */
+  st.beside = true;
+  assert_false (typing_kernel_prints (&st));
+  st.beside = false;
   /* Of the boot before. */
   st.reset_ms = NOW - 98 * MINUTE;
   assert_false (typing_kernel_prints (&st));
