@@ -176,7 +176,7 @@ zoo_scenarios() { # DOCUMENT
 zoo_playbooks() {
     local steps name
     case $vantage in
-        console) steps='"host", "console", "sysrq", "inside"' ;;
+        console) steps="\"host\", \"console\", {\"do\": \"xon\", \"if\": \"reach.console == 'dead silent'\"}, \"sysrq\", \"inside\"" ;;
         monitor) steps='"host", "monitor", "disk"' ;;
         memory) steps='"host", "memory"' ;;
         *) return 0 ;;
