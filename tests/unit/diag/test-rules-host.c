@@ -227,6 +227,13 @@ a_console_that_takes_no_keys (void **state)
   assert_string_equal (last, "medium");
   concludes (RUNS "kernel.answers@sysrq=disabled;console.xon@console=nothing",
              "silent", "userspace-stuck", NULL);
+  concludes (RUNS WENT_ON ";reach.ssh@scenario=alive", "console-lost",
+             "console-lost",
+             "flow control of the console: its output was stopped by ^S");
+  assert_string_equal (last, "high");
+  concludes (RUNS "kernel.answers@sysrq=disabled;console.xon@console=nothing;"
+                  "reach.ssh@scenario=alive",
+             "console-lost", "console-lost", "console or the shell on it");
   /* A slow answer that comes just then is none to that key. */
   concludes (RUNS WENT_ON ";qemu.wanted@host=1.9;qemu.got@host=0.1",
              "silent", "host-starved", NULL);
