@@ -146,6 +146,7 @@ extern const struct collector collect_core;
 extern const struct collector collect_qmp;
 extern const struct collector collect_commands;
 extern const struct collector collect_dialogue;
+extern const struct collector collect_xon;
 extern const struct collector *const collectors[]; /* ends with NULL */
 
 /* Who undoes an act that was intended, where its collector could not: that got

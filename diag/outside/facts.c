@@ -642,9 +642,19 @@ static void
 tell_readers (const struct telling *t)
 {
   struct buf who CLEANUP_BUF = BUF_INIT (FACT_TEXT_MAX);
-  struct json_object *held;
+  struct json_object *held, *waits;
   int n = outside_console_readers_ (t->o, &held);
+  const char *by = outside_console_stopped_ (t->o, &waits);
 
+  if (by[0])
+    tell_text (t, "console.stopped", by);
+  if (waits)
+    {
+      outside_add_who_ (&who, waits);
+      buf_printf (&who, ", for %.0f s", real_of (waits, "since_s"));
+      tell_text (t, "console.waits", buf_str (&who));
+      buf_clear (&who);
+    }
   if (n >= 0)
     tell_int (t, "console.readers", n);
   if (n < 0 || !held)

@@ -168,5 +168,10 @@ bool outside_standing_ (const struct outside *o, struct buf *to);
  * *ret_held: the first of them where all stand still, or NULL. */
 int outside_console_readers_ (const struct outside *o,
                               struct json_object **ret_held);
+/* What holds the output of its consoles back, "key", "program" or "line"; ""
+ * = nothing that is known of.  *ret_waits: who has waited longest, and not for
+ * a moment, for a terminal of them to take what it says, or NULL. */
+const char *outside_console_stopped_ (const struct outside *o,
+                                      struct json_object **ret_waits);
 
 #endif

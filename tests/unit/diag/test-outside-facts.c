@@ -402,6 +402,47 @@ who_reads_the_console (void **state)
   is_silent_of ("console.readers");
 }
 
+/* What holds the console's output back, and who waits for that. */
+static void
+what_stops_the_console (void **state)
+{
+#define SERIAL(place)                                                         \
+  "{'row':'system','cmdline':'console=tty0 console=ttyS0,115200'}\n"          \
+  "{'row':'stack','id':1,'frames':['schedule+0x1/0x2','" place "+0x1/0x2'],"  \
+  "'end':'user'}\n"
+#define HAS(pid, since, tty)                                                  \
+  "{'row':'task','pid':" pid ",'tgid':" pid ",'comm':'sh','state':'S',"       \
+  "'since_s':" since ",'stack':1}\n"                                          \
+  "{'row':'process','pid':" pid "," tty "}\n"
+#define BOTH                                                                  \
+  HAS ("9", "14.4", "'tty':'ttyS0'") HAS ("10", "7", "'tty':'ttyS0'")
+  look ("", SERIAL ("x") HAS ("9", "90", "'tty':'ttyS0','tty_stopped':'key'"));
+  says ("console.stopped=key");
+  is_silent_of ("console.waits");
+  look ("", SERIAL ("x") HAS ("9", "90", "'tty':'ttyS0'")
+            HAS ("10", "90", "'tty':'ttyS0','tty_stopped':'program'"));
+  says ("console.stopped=program");
+  /* Of another terminal; of one whose driver does not heed it; a lie. */
+  look ("", SERIAL ("x") HAS ("9", "90", "'tty':'tty1','tty_stopped':'key'"));
+  is_silent_of ("console.stopped");
+  look ("", CONSOLE HAS ("9", "90", "'tty':'hvc0','tty_stopped':'key'"));
+  is_silent_of ("console.stopped");
+  look ("", SERIAL ("x") HAS ("9", "90", "'tty':'ttyS0','tty_stopped':'me'"));
+  is_silent_of ("console.stopped");
+  look ("", SERIAL ("n_tty_write") BOTH);
+  says ("console.waits=sh (9), for 14 s");
+  is_silent_of ("console.stopped");
+  look ("", SERIAL ("set_termios.part.0") BOTH);
+  says ("console.waits=sh (9), for 14 s");
+  look ("", SERIAL ("tty_wait_until_sent") BOTH);
+  says ("console.waits=sh (9), for 14 s");
+  /* For a moment; and who reads. */
+  look ("", SERIAL ("n_tty_write") HAS ("9", "2", "'tty':'ttyS0'"));
+  is_silent_of ("console.waits");
+  look ("", SERIAL ("n_tty_read") BOTH);
+  is_silent_of ("console.waits");
+}
+
 static void
 tells_who_stands (void **state)
 {
@@ -436,6 +477,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (init_is_frozen),
     cmocka_unit_test (who_reads_the_console),
+    cmocka_unit_test (what_stops_the_console),
     cmocka_unit_test (names_the_lock),
     cmocka_unit_test (two_looks_decide),
     cmocka_unit_test (the_end_of_the_chain_it_is),

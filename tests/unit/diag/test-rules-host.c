@@ -236,6 +236,22 @@ a_console_that_takes_no_keys (void **state)
              "xoff", "userspace-stuck", "stopped processes: bash (9)");
   /* A kernel of which nothing is known. */
   concludes (RUNS, "xoff", "unknown", NULL);
+#define WENT_ON "kernel.answers@sysrq=disabled;console.xon@console=goes-on"
+  concludes (RUNS WENT_ON, "silent", "console-lost",
+             "flow control of the console: its output was stopped by ^S");
+  assert_string_equal (last, "medium");
+  concludes (RUNS "kernel.answers@sysrq=disabled;console.xon@console=nothing",
+             "silent", "userspace-stuck", NULL);
+  concludes (RUNS WENT_ON ";reach.ssh@scenario=alive", "console-lost",
+             "console-lost",
+             "flow control of the console: its output was stopped by ^S");
+  assert_string_equal (last, "high");
+  concludes (RUNS "kernel.answers@sysrq=disabled;console.xon@console=nothing;"
+                  "reach.ssh@scenario=alive",
+             "console-lost", "console-lost", "console or the shell on it");
+  /* A slow answer that comes just then is none to that key. */
+  concludes (RUNS WENT_ON ";qemu.wanted@host=1.9;qemu.got@host=0.1",
+             "silent", "host-starved", NULL);
   concludes (RUNS "kernel.answers@sysrq=shown;console.guest_open@monitor=0",
              "silent", "console-lost",
              "the guest's end of the console: nobody in it has it open");

@@ -215,6 +215,45 @@ some_that_stand_are_no_cause (void **state)
   assert_string_equal (last, "medium");
 }
 
+/* What its terminal is known by, whoever else stands about. */
+static void
+console_holds_output_back (void **state)
+{
+#define QUIET WELL ";kernel.answers@sysrq=shown;console.readers=2"
+  concludes (QUIET ";console.stopped=key;console.waits=sh (9), for 14 s",
+             "silent", "console-lost",
+             "flow control of the console: its output was stopped by ^S");
+  assert_string_equal (last, "high");
+  /* Nobody says anything there just now. */
+  concludes (QUIET ";console.stopped=key", "no-echo", "console-lost", NULL);
+  assert_string_equal (last, "high");
+  concludes (QUIET ";console.stopped=key", "console-lost", "console-lost",
+             "flow control of the console: its output was stopped by ^S");
+  concludes (QUIET ";console.stopped=program", "silent", "console-lost",
+             "flow control of the console: a program stopped its output "
+             "(tcflow)");
+  assert_string_equal (last, "high");
+  concludes (QUIET ";console.stopped=line;console.waits=sh (9), for 14 s",
+             "silent", "console-lost",
+             "flow control of the console's line (CTS): sh (9), for 14 s "
+             "waits for it");
+  assert_string_equal (last, "medium");
+  concludes (QUIET ";console.waits=sh (9), for 14 s", "silent",
+             "console-lost", NULL);
+  assert_string_equal (last, "medium");
+  /* A shell that stands, a lock, a guest that is not let run: those first. */
+  concludes (STOPPED ("0.02") ";console.held_by=sh (7);"
+             "console.waits=sh (9), for 14 s",
+             "silent", "userspace-stuck", "stopped processes: sh (7), sh (8)");
+  concludes (QUIET ";console.stopped=key;tasks.blocked=2;"
+             "finding.lock_deadlock=a waits for b;culprit.lock_deadlock=a",
+             "silent", "lock-deadlock", "a");
+  concludes (QUIET ";console.stopped=key;vmm.status@monitor=paused", "silent",
+             "paused", NULL);
+  /* Who was asked by another way, and answered. */
+  concludes (QUIET ";console.stopped=key", "status", "application-dead", NULL);
+}
+
 #define TOLD(class, title)                                                    \
   ";kernel.class@console=" class ";kernel.title@console=" title                \
   ";kernel.class=" class ";kernel.title=" title
@@ -669,6 +708,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (names_class_and_culprit),
+    cmocka_unit_test (console_holds_output_back),
     cmocka_unit_test (some_that_stand_are_no_cause),
     cmocka_unit_test (believes_its_log),
     cmocka_unit_test (names_what_never_came_up),
