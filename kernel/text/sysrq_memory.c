@@ -392,7 +392,7 @@ dump_memory_head (struct sysrq_dump *d, struct dump_ctx *ctx, struct cursor c)
 void
 dump_memory_end (struct sysrq_dump *d)
 {
-  size_t n = d->memories ? json_object_array_length (d->memories) : 0;
+  size_t n = json_count (d->memories);
 
   for (size_t i = 0; i < n; i++)
     {
