@@ -83,7 +83,8 @@ void eye_question_ (struct eye *eye, const struct beat *b,
 
 /* ---- telling (eyes_tell.c) ---- */
 
-/* After it was judged, and before v becomes eye->verdict: what of it is news. */
+/* After it was judged, and before v becomes eye->verdict: what of it is news.
+ */
 void eye_tell_ (struct fact_bus *bus, struct eye *eye, const struct beat *b,
                 const struct beat_verdict *v, uint64_t now_ms);
 void eye_tell_text_ (struct fact_bus *bus, const struct eye *eye,
