@@ -82,7 +82,7 @@ wait_for (struct eyes *e, struct eye *eye, uint64_t ms)
   eye_moves_ (eye);
   eye->table = 0;
   eye->found_ms = 0;
-  eye->sure = false;
+  eye->sure = eye->panic_asked = false;
   eye->state = EYE_WAITS;
   eye->due_ms = loop_now (e->env.loop) + ms;
 }
@@ -353,6 +353,12 @@ wants_find (const struct eye *eye, uint64_t now)
          || (eye->state == EYE_BEATS && eye->doubt && now >= eye->doubt_ms);
 }
 
+static bool
+is_before (const struct eye *a, const struct eye *b)
+{
+  return a->doubt != b->doubt ? a->doubt : a->due_ms < b->due_ms;
+}
+
 static void
 tick (struct timer *t, void *arg)
 {
@@ -372,13 +378,14 @@ tick (struct timer *t, void *arg)
         continue;
       if (eye->found_ms && eye->due_ms <= now && n < BEATER_ASK_MAX)
         ids[n++] = eye->id;
-      if (wants_find (eye, now) && (!next || eye->due_ms < next->due_ms))
+      if (wants_find (eye, now) && (!next || is_before (eye, next)))
         next = eye;
     }
   if (beater_ask (e->beater, ids, n))
     for (unsigned i = 0; i < n; i++)
       by_id (e, ids[i])->due_ms = now + e->env.interval_ms;
-  if (next && !e->finding && now >= e->rest_ms)
+  /* One in doubt has a rest of its own. */
+  if (next && !e->finding && (next->doubt || now >= e->rest_ms))
     begin_find (e, next);
 }
 

@@ -154,7 +154,7 @@ had_its_chance (const struct eye *eye, const struct beat *b,
 {
   return b->panic_cpu >= 0
          || chance_had (eye->chance, eye->guest->inc.pid, v->stopped,
-                         b->of_cpus, now);
+                        b->of_cpus, now);
 }
 
 /* It was looked for while it stood still, and has not moved since then. */
@@ -181,6 +181,21 @@ is_excused (const struct eye *eye, uint64_t now)
          && !eye_dead_ (&eye->verdict);
 }
 
+/* That it panicked is news, however lately it was looked for; once, for a
+ * kernel does so once. */
+static void
+doubt_it (struct eye *eye, const struct beat *b, uint64_t now)
+{
+  bool news = b->panic_cpu >= 0 && !eye->panic_asked;
+
+  if (news)
+    eye->panic_asked = true;
+  else if (eye->doubt)
+    return;
+  eye->doubt = true;
+  eye->doubt_ms = news || now > eye->again_ms ? now : eye->again_ms;
+}
+
 void
 eye_question_ (struct eye *eye, const struct beat *b, struct beat_verdict *v,
                uint64_t now)
@@ -201,12 +216,8 @@ eye_question_ (struct eye *eye, const struct beat *b, struct beat_verdict *v,
     }
   if (eye->chance)
     look_at_host (eye->chance, eye->guest->inc.pid, now);
-  if (dead && !eye->confirmed_ms && !eye->doubt
-      && had_its_chance (eye, b, v, now))
-    {
-      eye->doubt = true;
-      eye->doubt_ms = now > eye->again_ms ? now : eye->again_ms;
-    }
+  if (dead && !eye->confirmed_ms && had_its_chance (eye, b, v, now))
+    doubt_it (eye, b, now);
   if (dead && is_confirmed (eye, b))
     return;
   eye_doubt_ (v, is_held (eye->chance, now));

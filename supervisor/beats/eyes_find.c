@@ -5,8 +5,8 @@
 #include "supervisor/beats/eyes_impl.h"
 
 #include "base/cleanup.h"
-#include "base/error.h"
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/job.h"
 #include "transports/memory/look_guest.h"
 
@@ -28,6 +28,21 @@ find_free_ (void *arg)
 
 #define STATUS_MS 2000u
 
+/* Somebody has it wait: QEMU says that it does not run it, and of no fault that
+ * would have stopped it. */
+static bool
+is_made_to_wait (const char *status)
+{
+  static const char *const not_so[]
+      = { "",         "unknown",        "running", "guest-panicked",
+          "io-error", "internal-error", "watchdog" };
+
+  for (size_t i = 0; i < ARRAY_LEN (not_so); i++)
+    if (strcmp (status, not_so[i]) == 0)
+      return false;
+  return true;
+}
+
 /* libvirt tells of each pause, but who missed it, or came later, asks: that
  * taints nothing. */
 static void
@@ -44,9 +59,7 @@ ask_libvirt (struct find *f, uint64_t deadline)
       f->blind = true;
       return;
     }
-  f->stands = strcmp (l.status, "running") != 0
-              && strcmp (l.status, "guest-panicked") != 0
-              && strcmp (l.status, "unknown") != 0;
+  f->stands = is_made_to_wait (l.status);
   monitor_look_done (&l);
 }
 
@@ -76,7 +89,7 @@ find_run_ (struct job *job, void *arg)
                         &f->why);
   if (r == 0)
     f->fd = steal_fd (&l.memory.fd);
-  f->stands = l.state[0] && strcmp (l.state, "running") != 0;
+  f->stands = is_made_to_wait (l.state);
   f->blind = !l.no_registers && !l.registers;
   look_guest_close (&l);
   if (f->doubt && f->guest->monitor == MONITOR_LIBVIRT)

@@ -45,6 +45,7 @@ struct eye
   uint64_t doubt_ms;     /* when that is tried next */
   uint64_t confirmed_ms; /* the last beat before it was done, 0 = not yet */
   uint64_t again_ms;      /* it is not tried before that */
+  bool panic_asked;       /* but for a panic, once */
   uint64_t since_ms;      /* it stands, 0 = it does not */
   struct chance *chance;  /* since then; NULL: not known */
   uint64_t ours_until_ms; /* hangdog has its kernel print for so long */

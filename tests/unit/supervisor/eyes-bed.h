@@ -14,9 +14,11 @@
 #include "supervisor/beats/eyes_impl.h"
 #include "tests/lib/until.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define A "aaaaaaaa-2222-4333-8444-555555555555"
 #define EVERY_MS 10000u
@@ -131,12 +133,15 @@ monitor_blocked (int pid, struct monitor_vcpu ret[MONITOR_MAX_VCPUS])
 static int parser_says;
 static unsigned looked;
 static bool asked_doubt, stands;
+static atomic_bool held; /* it takes its time */
 
 int
 find_run_ (struct job *job, void *arg)
 {
   struct find *f = arg;
 
+  while (atomic_load (&held))
+    usleep (1000);
   looked++;
   asked_doubt = f->doubt;
   f->stands = stands;
@@ -291,6 +296,20 @@ beats (struct world *w, uint64_t at_ms, uint64_t moved, bool canary)
                 .clock_ns = (1000 + moved * 1000) * 1000000ull,
                 .running = 2,
                 .has = 0x3f },
+  };
+
+  beater.ops->beat (1, &b, beater.arg);
+  assert_int_equal (loop_round (w->env.loop, 0, NULL), 0);
+}
+
+/* One of which its kernel says that it panicked. */
+static inline void
+panics (struct world *w, uint64_t at_ms)
+{
+  struct beat b = {
+    .at_ms = at_ms, .hz = 250, .cpus = 1, .of_cpus = 1, .panic_cpu = 0,
+    .canary_ok = true, .ticks = 1000000, .has = 1u << BEAT_TICKS,
+    .cpu[0] = { .switches = 500, .clock_ns = 99000000000, .has = 0x3f },
   };
 
   beater.ops->beat (1, &b, beater.arg);

@@ -240,6 +240,49 @@ doubts_for_long (void **state)
   assert_string_equal (w->scheduler, "alive");
 }
 
+/* It was looked for a moment ago, for it stood, and went on: to look for it all
+ * the time is too dear.  That it panicked then is looked for at once; once. */
+static void
+has_news_when_it_panics (void **state)
+{
+  struct world *w = *state;
+  unsigned was;
+
+  lives (w);
+  stops (w);
+  until_looked (w, 15000);
+  beats (w, 8100, 6, true);
+  panics (w, 9000);
+  until_looked (w, 1000);
+  panics (w, 9500);
+  assert_true (w->panicked);
+  beats (w, 10000, 3000, true);
+  was = looked;
+  panics (w, 11000);
+  loop_advance (w->env.loop, 5000);
+  assert_int_equal (looked, was);
+}
+
+/* Who looked for one rests; that is not for who seems dead. */
+static void
+is_looked_at_while_others_rest (void **state)
+{
+  struct world *w = *state;
+  struct job_stats stats;
+
+  atomic_store (&held, true);
+  loop_advance (w->env.loop, 15000);
+  loop_advance (w->env.loop, 10000);
+  atomic_store (&held, false);
+  UNTIL_LOOP (w->env.loop,
+              (job_pool_stats (w->env.jobs, &stats), stats.running == 0));
+  for (unsigned s = 1; s <= 5; s++)
+    beats (w, s * 1000, s, true);
+  stops (w);
+  until_looked (w, 1000);
+  assert_true (asked_doubt);
+}
+
 int
 main (void)
 {
@@ -253,6 +296,8 @@ main (void)
     T (doubts_a_death),
     T (doubts_and_does_not_find),
     T (doubts_for_long),
+    T (has_news_when_it_panics),
+    T (is_looked_at_while_others_rest),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/job.h"
 #include "supervisor/beats/eyes_impl.h"
@@ -21,6 +22,7 @@
 /* ---- who is asked ---- */
 
 static const char *status; /* of libvirt's; NULL: it does not answer */
+static const char *state_of_qemu = "";
 static unsigned asked;
 static bool no_registers;
 
@@ -41,6 +43,7 @@ int
 look_guest_beat (struct look_guest *l, uint64_t deadline, unsigned char *dst,
                  size_t *ret_len, struct error *err)
 {
+  snprintf (l->state, sizeof l->state, "%s", state_of_qemu);
   return 0;
 }
 
@@ -102,7 +105,7 @@ asks_libvirt_for_its_state (void **state)
   assert_false (found (MONITOR_LIBVIRT, true).stands);
   assert_false (found (MONITOR_LIBVIRT, true).blind);
   status = "io-error";
-  assert_true (found (MONITOR_LIBVIRT, true).stands);
+  assert_false (found (MONITOR_LIBVIRT, true).stands);
   status = "guest-panicked";
   assert_false (found (MONITOR_LIBVIRT, true).stands);
   status = NULL;
@@ -121,12 +124,37 @@ asks_nobody_else (void **state)
   assert_false (no_registers);
 }
 
+/* Only who was made to wait is excused; what stopped by itself is dead. */
+static void
+excuses_who_is_made_to_wait (void **state)
+{
+  static const struct
+  {
+    const char *state;
+    bool stands;
+  } cases[] = {
+    { "", false },           { "running", false },
+    { "paused", true },      { "inmigrate", true },
+    { "save-vm", true },     { "guest-panicked", false },
+    { "io-error", false },   { "internal-error", false },
+  };
+
+  for (size_t i = 0; i < ARRAY_LEN (cases); i++)
+    {
+      state_of_qemu = status = cases[i].state;
+      assert_int_equal (found (MONITOR_UNIX, true).stands, cases[i].stands);
+      assert_int_equal (found (MONITOR_LIBVIRT, true).stands, cases[i].stands);
+    }
+  state_of_qemu = "";
+}
+
 int
 main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (asks_libvirt_for_its_state),
     cmocka_unit_test (asks_nobody_else),
+    cmocka_unit_test (excuses_who_is_made_to_wait),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

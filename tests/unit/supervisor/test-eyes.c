@@ -145,23 +145,15 @@ static void
 tells_a_panic (void **state)
 {
   struct world *w = *state;
-  struct beat b = {
-    .at_ms = 6000, .hz = 250, .cpus = 1, .of_cpus = 1, .panic_cpu = 0,
-    .canary_ok = true, .ticks = 1000000, .has = 1u << BEAT_TICKS,
-    .cpu[0] = { .switches = 500, .clock_ns = 99000000000, .has = 0x3f },
-  };
 
   lives (w);
   had.wait_ms = 1;
-  beater.ops->beat (1, &b, beater.arg);
-  assert_int_equal (loop_round (w->env.loop, 0, NULL), 0);
+  panics (w, 6000);
   assert_string_equal (w->scheduler, "unknown");
   assert_false (w->panicked);
   until_looked (w, 15000);
   had.wait_ms = 900000;
-  b.at_ms = 6500;
-  beater.ops->beat (1, &b, beater.arg);
-  assert_int_equal (loop_round (w->env.loop, 0, NULL), 0);
+  panics (w, 6500);
   assert_true (w->panicked);
   assert_string_equal (w->scheduler, "dead");
 }
