@@ -15,17 +15,21 @@
 #include "base/json.h"
 #include "base/opener.h"
 #include "transports/monitor/look.h"
+#include "tests/lib/until.h"
 #include "fake-bed.h"
 
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct fake
@@ -446,6 +450,47 @@ adds_up_its_threads (void **state)
   assert_false (monitor_process_time (INT32_MAX, &all));
 }
 
+/* Whoever calls vfork() waits in the kernel until its child has gone. */
+static void *
+wait_in_kernel (void *arg)
+{
+  const int *fds = arg;
+  pid_t pid;
+
+  (void) prctl (PR_SET_NAME, "CPU 3/KVM");
+  pid = vfork ();
+  if (pid == 0)
+    {
+      char c;
+
+      _exit (read (fds[0], &c, 1) == 1 ? 0 : 1);
+    }
+  (void) waitpid (pid, NULL, 0);
+  return NULL;
+}
+
+static void
+knows_who_waits_in_the_kernel (void **state)
+{
+  struct monitor_vcpu v[MONITOR_MAX_VCPUS] = { 0 };
+  pthread_t thread;
+  int fds[2];
+
+  assert_int_equal (monitor_blocked (getpid (), v), 0);
+  assert_int_equal (monitor_blocked (INT32_MAX, v), 0);
+  assert_int_equal (pipe (fds), 0);
+  assert_int_equal (pthread_create (&thread, NULL, wait_in_kernel, fds), 0);
+  UNTIL (monitor_blocked (getpid (), v) == 1);
+  assert_int_equal (v[0].number, 3);
+  assert_int_not_equal (v[0].tid, gettid ());
+  assert_true (v[0].time.run > 0);
+  assert_int_equal (write (fds[1], "", 1), 1);
+  assert_int_equal (pthread_join (thread, NULL), 0);
+  assert_int_equal (monitor_blocked (getpid (), v), 0);
+  close (fds[0]);
+  close (fds[1]);
+}
+
 int
 main (void)
 {
@@ -465,6 +510,7 @@ main (void)
     cmocka_unit_test (tells_what_stands),
     cmocka_unit_test (doctor_says_what_is_wrong),
     cmocka_unit_test (adds_up_its_threads),
+    cmocka_unit_test (knows_who_waits_in_the_kernel),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
