@@ -35,6 +35,10 @@ int bundle_pack (int workdir, int outdir, const char *name,
                  struct json_object *head, const char *const *order,
                  char ret_digest[65], uint64_t *ret_size, struct error *err);
 
+/* What the manifest says of this host: for who makes the page before there is
+ * a manifest. */
+struct json_object *bundle_host (void);
+
 /* The order of an incident's bundle: what says most comes first. */
 extern const char *const bundle_order[];
 

@@ -32,6 +32,7 @@ static const struct sort
 } sorts[] = {
   { "SHA256SUMS", "public" },
   { "metrics/*", "internal" },
+  { "console/*index.jsonl", "internal" },
   { "console/*", "secret" },
   { "inside/journal*", "secret" },
   { "inside/dmesg*", "internal" },
@@ -56,7 +57,7 @@ static const struct sort
   { "incident.json", "internal" },
   { "timeline.jsonl", "internal" },
   { "summary.*", "internal" },
-  { "stacks.folded", "internal" },
+  { "stacks.*", "internal" },
   { "index.html", "secret" },
 };
 
@@ -224,8 +225,34 @@ add_os (struct json_object *host)
   json_add_text (host, "os", at, strcspn (at, "\"\n"));
 }
 
-static struct json_object *
-host_to_json (void)
+/* Its processors and its memory; the model as x86 and a few others say it. */
+static void
+add_machine (struct json_object *host)
+{
+  static const char key[] = "\nmodel name\t: ";
+  CLEANUP_CLOSE int fd
+      = open ("/proc/cpuinfo", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  long cpus = sysconf (_SC_NPROCESSORS_ONLN);
+  long pages = sysconf (_SC_PHYS_PAGES), page = sysconf (_SC_PAGESIZE);
+  char text[4096], *at;
+  size_t len = 0;
+
+  if (fd >= 0 && io_read (fd, text, sizeof text - 1, &len) == 0)
+    {
+      text[len] = '\0';
+      at = strstr (text, key);
+      if (at)
+        json_add_text (host, "cpu", at + sizeof key - 1,
+                       strcspn (at + sizeof key - 1, "\n"));
+    }
+  if (cpus > 0)
+    json_add_int (host, "cpus", cpus);
+  if (pages > 0 && page > 0)
+    json_add_int (host, "mem_bytes", (int64_t) pages * page);
+}
+
+struct json_object *
+bundle_host (void)
 {
   struct json_object *host = json_object_new_object ();
   struct utsname u;
@@ -239,6 +266,7 @@ host_to_json (void)
       json_add_str (host, "arch", u.machine);
     }
   add_os (host);
+  add_machine (host);
   if (host_line ("/proc/sys/kernel/random/boot_id", boot, sizeof boot)[0])
     json_add_str (host, "boot_id", boot);
   return host;
@@ -324,9 +352,12 @@ vm_to_json (struct json_object *head)
   copy (qemu, "pid", guest, "pid");
   copy (qemu, "start_time", guest, "start_time");
   copy_fact (qemu, "version", head, "vmm.version");
+  copy (qemu, "machine", guest, "machine");
+  copy (qemu, "accel", guest, "accel");
   json_object_object_add (vm, "qemu", qemu);
   copy (vm, "boot", guest, "boot");
   copy (vm, "vcpus", guest, "vcpus");
+  copy (vm, "cpu", guest, "cpu");
   copy (vm, "mem_bytes", guest, "memory_bytes");
   copy_fact (vm, "kernel", head, "kernel.release");
   copy_fact (vm, "uptime_s", head, "guest.uptime_s");
@@ -587,7 +618,7 @@ bundle_manifest (const struct bundle_members *all, struct json_object *missing,
   add_unless_there (m, head, "vm", vm_to_json (head));
   if (!is_packed_again (head))
     {
-      add_unless_there (m, head, "host", host_to_json ());
+      add_unless_there (m, head, "host", bundle_host ());
       add_unless_there (m, head, "clock",
                         clock_to_json (json_get (head, "guest_clock")));
     }

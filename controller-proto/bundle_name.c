@@ -10,7 +10,7 @@
 
 const char *const bundle_order[]
     = { "incident.json",  "summary",       "index.html",
-        "timeline.jsonl", "stacks.folded", "kernel/",
+        "timeline.jsonl", "stacks.",       "kernel/",
         "memory/",        "sysrq/",        "console/tail",
         "monitor/",       "application/",  "metrics/",
         NULL };

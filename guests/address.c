@@ -483,6 +483,30 @@ say (struct guest_nic *nic, const struct candidate *c)
   guest_copy (nic->ip_from, sizeof nic->ip_from, from);
 }
 
+/* The lease of the address that it has, else the best one.  One that is not
+ * listed any more stays as it was last seen: that it ran out is worth to be
+ * known. */
+static void
+note_lease (struct guest_nic *nic, const struct address_claims *claims)
+{
+  const struct address_claim *c = NULL, *best = NULL;
+  char mac[ADDRESS_MAC_TEXT];
+
+  if (address_clean_mac (mac, nic->mac))
+    c = claims_of (claims, mac);
+  for (; c && c < claims->list + claims->n && strcmp (c->mac, mac) == 0; c++)
+    if (c->from == ADDRESS_LEASE
+        && (!best
+            || (strcmp (c->ip, nic->ip) == 0
+                && strcmp (best->ip, nic->ip) != 0)))
+      best = c;
+  nic->lease_gone = !best && nic->lease[0];
+  if (!best)
+    return;
+  guest_copy (nic->lease, sizeof nic->lease, best->ip);
+  nic->lease_until_s = best->until_s;
+}
+
 void
 address_choose (struct address_nic *nics, size_t n,
                 struct address_claims *claims, const char *const *own,
@@ -507,7 +531,7 @@ address_choose (struct address_nic *nics, size_t n,
 
       /* A source's second one is shown as it says it. */
       guest_copy (second, sizeof second, source ? nic->ip2 : "");
-      address_copy (nic, &(struct guest_nic){ .ip2 = "" });
+      nic->ip[0] = nic->ip_from[0] = nic->refused[0] = '\0';
       guest_copy (nic->ip2, sizeof nic->ip2, second);
       if (source)
         guest_copy (nic->ip_from, sizeof nic->ip_from,
@@ -515,9 +539,19 @@ address_choose (struct address_nic *nics, size_t n,
     }
   for (size_t i = 0; i < ch.n; i++)
     say (nics[list[i].nic].nic, &list[i]);
+  for (size_t i = 0; i < n; i++)
+    note_lease (nics[i].nic, claims);
 }
 
 /* ---- snapshots ---- */
+
+static void
+copy_lease (struct guest_nic *dst, const struct guest_nic *src)
+{
+  guest_copy (dst->lease, sizeof dst->lease, src->lease);
+  dst->lease_until_s = src->lease_until_s;
+  dst->lease_gone = src->lease_gone;
+}
 
 void
 address_copy (struct guest_nic *dst, const struct guest_nic *src)
@@ -526,6 +560,7 @@ address_copy (struct guest_nic *dst, const struct guest_nic *src)
   guest_copy (dst->ip2, sizeof dst->ip2, src->ip2);
   guest_copy (dst->ip_from, sizeof dst->ip_from, src->ip_from);
   guest_copy (dst->refused, sizeof dst->refused, src->refused);
+  copy_lease (dst, src);
 }
 
 static const struct guest_nic *
@@ -562,6 +597,7 @@ address_follow (const struct guest *was, struct guest *g)
 
       if (!old)
         continue;
+      copy_lease (nic, old);
       if (!address_of_source (nic->ip_from))
         {
           if (!address_of_source (old->ip_from))

@@ -48,7 +48,7 @@ struct address_claim
   uint64_t seen_ms; /* when that was last so; on the scale of now_ms */
   uint64_t until_s; /* of a lease: when it ends, on the wall's scale */
 };
-#define ADDRESS_FOR_EVER UINT64_MAX
+#define ADDRESS_FOR_EVER LEASE_FOR_EVER
 
 /* What was only overheard for so long does not stand against what is so now. */
 #define ADDRESS_OLD_MS (10u * 60 * 1000)
@@ -85,7 +85,7 @@ void address_choose (struct address_nic *nics, size_t n,
                      struct address_claims *claims, const char *const *own,
                      size_t nown, uint64_t now_ms);
 
-/* The members ip, ip2, ip_from and refused. */
+/* The members ip, ip2, ip_from and refused, and those of the lease. */
 void address_copy (struct guest_nic *dst, const struct guest_nic *src);
 /* Of each of g's nics, where one of these is the same. */
 void address_put (struct guest *g, const struct guest_nic *nics, unsigned n);

@@ -233,6 +233,8 @@ read_folder (const struct address_reading *r, struct opener *opener,
              const char *path, int fd, uint64_t deadline, struct error *err)
 {
   CLEANUP_CLOSEDIR DIR *dir = NULL;
+  /* EVE's: one by the name of each bridge. */
+  bool all = ends_in (path, ".leases");
   struct dirent *e;
   unsigned n = 0;
   int rc = 0, one;
@@ -242,7 +244,8 @@ read_folder (const struct address_reading *r, struct opener *opener,
     return error_errno (err, errno, "%s", path);
   while (n < MAX_FILES && (e = readdir (dir)))
     if (e->d_name[0] != '.'
-        && (ends_in (e->d_name, ".leases") || ends_in (e->d_name, ".status")))
+        && (all || ends_in (e->d_name, ".leases")
+            || ends_in (e->d_name, ".status")))
       {
         n++;
         one = read_file (r, opener, path, e->d_name, deadline, err);

@@ -42,7 +42,8 @@ void address_read_status (const struct address_reading *r, const char *text,
 void address_read_arp (const struct address_reading *r, const char *text,
                        size_t len);
 
-/* A file of leases, or a folder of them (*.leases, *.status).  One that is not
+/* A file of leases, or a folder of them (*.leases, *.status; of one that is
+ * called *.leases itself all files).  One that is not
  * there is none. */
 int address_read_path (const struct address_reading *r, struct opener *opener,
                        const char *path, uint64_t deadline, struct error *err);

@@ -122,7 +122,10 @@ same_address (const struct guest_nic *a, const struct guest_nic *b)
 {
   return strcmp (a->ip, b->ip) == 0 && strcmp (a->ip2, b->ip2) == 0
          && strcmp (a->ip_from, b->ip_from) == 0
-         && strcmp (a->refused, b->refused) == 0;
+         && strcmp (a->refused, b->refused) == 0
+         && strcmp (a->lease, b->lease) == 0
+         && a->lease_until_s == b->lease_until_s
+         && a->lease_gone == b->lease_gone;
 }
 
 static void

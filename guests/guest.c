@@ -5,6 +5,7 @@
 #include "guests/guest.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/json.h"
 
 #include <stdatomic.h>
@@ -227,7 +228,9 @@ same_nic (const struct guest_nic *a, const struct guest_nic *b)
 {
   return SAME_TEXT (mac) && SAME_TEXT (ifname) && SAME_TEXT (bridge)
          && SAME_TEXT (ip) && SAME_TEXT (ip2) && SAME_TEXT (ip_from)
-         && SAME_TEXT (refused);
+         && SAME_TEXT (refused) && SAME_TEXT (lease)
+         && a->lease_until_s == b->lease_until_s
+         && a->lease_gone == b->lease_gone;
 }
 
 static bool
@@ -271,6 +274,7 @@ guest_same (const struct guest *a, const struct guest *b)
          && a->agent == b->agent && SAME_TEXT (agent_path)
          && SAME_TEXT (beat_root) && SAME_TEXT (beat_path)
          && a->memory_bytes == b->memory_bytes && a->vcpus == b->vcpus
+         && SAME_TEXT (machine) && SAME_TEXT (accel) && SAME_TEXT (cpu)
          && same_parts (a, b);
 }
 
@@ -300,6 +304,23 @@ console_to_json (const struct guest_console *c)
 }
 
 static void
+add_lease (struct json_object *obj, const struct guest_nic *nic)
+{
+  char until[40];
+
+  if (!nic->lease[0])
+    return;
+  add (obj, "lease", nic->lease);
+  /* Beyond any calendar: nobody means that. */
+  add (obj, "lease_until",
+       nic->lease_until_s > 253402300799
+           ? "ever"
+           : clock_format (until, sizeof until, nic->lease_until_s * 1000));
+  if (nic->lease_gone)
+    json_add_bool (obj, "lease_gone", true);
+}
+
+static void
 add_parts (struct json_object *obj, const struct guest *g)
 {
   struct json_object *list = json_object_new_array ();
@@ -321,6 +342,7 @@ add_parts (struct json_object *obj, const struct guest *g)
       add (nic, "ip2", g->nics[i].ip2);
       add (nic, "ip_from", g->nics[i].ip_from);
       add (nic, "refused", g->nics[i].refused);
+      add_lease (nic, &g->nics[i]);
       json_object_array_add (list, nic);
     }
   json_object_object_add (obj, "nics", list);
@@ -365,6 +387,9 @@ guest_to_json (const struct guest *g)
   add (obj, "beat_path", g->beat_path);
   json_add_int (obj, "memory_bytes", (int64_t) g->memory_bytes);
   json_add_int (obj, "vcpus", g->vcpus);
+  add (obj, "machine", g->machine);
+  add (obj, "accel", g->accel);
+  add (obj, "cpu", g->cpu);
   add_parts (obj, g);
   /* A copy: json-c counts references without atomics, and this snapshot may
    * be looked at by several threads. */

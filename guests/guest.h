@@ -136,7 +136,13 @@ struct guest_nic
   char ip2[46];    /* of the other family, or "" */
   char ip_from[16]; /* who says so: one of address_from_names */
   char refused[46]; /* it is not used: another guest, or the host, claims it */
+  /* The last DHCP lease that was seen of it, whoever is believed about its
+   * address; "" if none was. */
+  char lease[46];
+  uint64_t lease_until_s; /* of the wall clock; LEASE_FOR_EVER */
+  bool lease_gone;        /* whoever gave it does not list it any more */
 };
+#define LEASE_FOR_EVER UINT64_MAX
 
 struct guest_disk
 {
@@ -170,6 +176,10 @@ struct guest
   char beat_path[256];
   uint64_t memory_bytes;
   unsigned vcpus;
+  /* What it was started as, in its starter's words; "" where nobody said. */
+  char machine[48]; /* "pc-q35-7.2" */
+  char accel[16];   /* "kvm", "tcg", "kvm:tcg": the first of these that works */
+  char cpu[48];     /* its model: "host", "EPYC-Milan" */
   struct json_object *labels; /* strings by key; libvirt metadata, EVE fields;
                                  NULL if none; never changed once in here */
   unsigned nconsoles, nnics, ndisks;

@@ -69,7 +69,7 @@ static const struct
   { "device", "driver" }, { "chardev", "backend" }, { "netdev", "type" },
   { "drive", "file" },    { "blockdev", "driver" },
   { "machine", "type" },  { "object", "qom-type" },
-  { "numa", "type" },
+  { "numa", "type" },     { "accel", "accel" },     { "cpu", "model" },
 };
 
 static bool
@@ -252,6 +252,9 @@ parse_words (struct qemu_args *a, char *word, const char *end)
       if (word[0] == '-' && word[1])
         {
           kind += word[1] == '-' ? 2 : 1;
+          /* "-accel kvm" in one word. */
+          if (strcmp (kind, "enable-kvm") == 0)
+            group_add (a, kind, "");
           if (!is_one_of (kind, flags) && next < end)
             {
               word = next;
@@ -564,9 +567,25 @@ qemu_args_mention (const struct qemu_args *a, const char *text)
   return false;
 }
 
+static void
+fill_machine (const struct qemu_args *a, struct guest *g)
+{
+  const char *accel = first_value (a, "accel", "accel");
+
+  if (!accel[0])
+    accel = first_value (a, "machine", "accel");
+  if (!accel[0] && group_find (a, "enable-kvm", NULL))
+    accel = "kvm";
+  guest_copy (g->accel, sizeof g->accel, accel);
+  guest_copy (g->machine, sizeof g->machine,
+              first_value (a, "machine", "type"));
+  guest_copy (g->cpu, sizeof g->cpu, first_value (a, "cpu", "model"));
+}
+
 void
 qemu_args_fill (const struct qemu_args *a, struct guest *g)
 {
+  fill_machine (a, g);
   if (g->memory_bytes == 0)
     g->memory_bytes = parse_memory (first_value (a, "m", "size"));
   if (g->vcpus == 0)

@@ -337,6 +337,24 @@ open_metadata (struct reading *r)
     guest_copy (r->label_key, sizeof r->label_key, "nova.name");
 }
 
+/* What it was started as. */
+static void
+open_machine (struct reading *r)
+{
+  const struct xml *x = &r->x;
+  struct guest *g = r->g;
+  char type[16];
+
+  if (xml_is (x, "domain") && xml_attr (x, "type", type, sizeof type))
+    /* "qemu": without any that is faster. */
+    guest_copy (g->accel, sizeof g->accel,
+                strcmp (type, "qemu") == 0 ? "tcg" : type);
+  else if (xml_is (x, "domain/os/type"))
+    xml_attr (x, "machine", g->machine, sizeof g->machine);
+  else if (xml_is (x, "domain/cpu"))
+    xml_attr (x, "mode", g->cpu, sizeof g->cpu);
+}
+
 static bool
 in_metadata (const struct reading *r)
 {
@@ -367,6 +385,8 @@ on_open (struct reading *r)
     r->g->vcpus = (unsigned) strtoul (current, NULL, 10);
   else if (in_metadata (r))
     open_metadata (r);
+  else
+    open_machine (r);
 }
 
 static void
@@ -387,6 +407,8 @@ on_text (struct reading *r)
     g->memory_bytes = to_bytes (text, r->unit);
   else if (xml_is (x, "domain/vcpu") && g->vcpus == 0)
     g->vcpus = (unsigned) strtoul (text, NULL, 10);
+  else if (xml_is (x, "domain/cpu/model"))
+    guest_copy (g->cpu, sizeof g->cpu, text);
   else if (in_metadata (r) && r->label_key[0])
     add_label (r, r->label_key, text);
 }

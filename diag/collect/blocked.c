@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who is blocked, and on what: the short reading of SysRq w.
+ * What a dump says, as data; and who is blocked, and on what: the short reading
+ * of SysRq w.
  *
  * Facts: tasks.blocked (how many), .in_io and .in_lock (those of them that
  * wait for storage, or for a lock), .culprit ("task in function": the first
@@ -13,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "kernel/text/sysrq.h"
 #include "kernel/wait.h"
 
@@ -20,6 +22,7 @@
 #include <string.h>
 
 #define DEPTH 32
+#define MOST_DATA (512u << 10)
 
 struct lines
 {
@@ -132,25 +135,55 @@ header_only (const char *text, size_t len)
   return !nl || !memchr (nl + 1, '\n', len - (size_t) (nl + 1 - text));
 }
 
+/* The document of docs/sysrq-json.md.  What is too long for it the text has. */
+static void
+data (struct collect_ctx *ctx, char key, const struct sysrq_dump *d)
+{
+  CLEANUP_JSON struct json_object *doc = sysrq_dump_to_json (d);
+  CLEANUP_BUF struct buf shown = BUF_INIT (MOST_DATA);
+  char file[32];
+
+  if (!doc)
+    return;
+  snprintf (file, sizeof file, "sysrq/%c.json", key);
+  json_show_spread (doc, &shown);
+  if (shown.cut)
+    {
+      json_object_put (doc);
+      doc = sysrq_dump_to_json_short (d);
+      ctx->out->gap (ctx->out, file, "its tasks and CPUs are more than %u "
+                                     "KiB: the text has them",
+                     MOST_DATA >> 10);
+    }
+  if (doc)
+    collect_json (ctx, file, doc);
+}
+
 void
-collect_blocked (struct collect_ctx *ctx, const char *text, size_t len,
-                 bool loud)
+collect_dump (struct collect_ctx *ctx, char key, const char *text, size_t len,
+              bool loud)
 {
   struct error why = ERROR_INIT;
   struct sysrq_dump *d = NULL;
+  char file[32];
 
+  snprintf (file, sizeof file, "sysrq/%c.txt", key);
   if (!loud && header_only (text, len))
     {
-      ctx->out->gap (ctx->out, "sysrq/w.txt",
-                     "only the header came: nobody is blocked, or the "
-                     "guest's console loglevel hides the rest");
+      if (key == 'w')
+        ctx->out->gap (ctx->out, file,
+                       "only the header came: nobody is blocked, or the "
+                       "guest's console loglevel hides the rest");
       return;
     }
   if (collect_sysrq_read (text, len, &d, NULL, &why) < 0)
     {
-      ctx->out->gap (ctx->out, "sysrq/w.txt", "%s", error_text (&why));
+      ctx->out->gap (ctx->out, file, "%s", error_text (&why));
       return;
     }
-  facts (ctx, d);
+  if (key == 'w')
+    facts (ctx, d);
+  if (sysrq_dump_any (d))
+    data (ctx, key, d);
   sysrq_dump_free (d);
 }

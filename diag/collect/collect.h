@@ -110,10 +110,11 @@ int nmi_libvirt_ (struct collect_ctx *ctx, struct error *err);
 struct sysrq_dump;
 int collect_sysrq_read (const char *text, size_t len, struct sysrq_dump **ret,
                         size_t *ret_kernel_lines, struct error *err);
-/* What SysRq w says, as facts (blocked.c).  loud: nothing hides any of it, so
- * that the header alone says that nobody is blocked. */
-void collect_blocked (struct collect_ctx *ctx, const char *text, size_t len,
-                      bool loud);
+/* What the dump of a key says: as data in sysrq/KEY.json, and that of w as
+ * facts (blocked.c).  loud: nothing hides any of it, so that the header alone
+ * says that nobody is blocked. */
+void collect_dump (struct collect_ctx *ctx, char key, const char *text,
+                   size_t len, bool loud);
 
 /* The console's text: marks of trouble as facts (marks.c). */
 void collect_marks (struct collect_ctx *ctx, const char *text, size_t len);

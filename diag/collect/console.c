@@ -16,9 +16,61 @@
 
 #define MAX_TEXT (512u << 10)
 
+struct counting
+{
+  const struct buf *text;
+  size_t at;
+  int64_t line;
+};
+
+/* The number of the line in which that byte stands; asked in order. */
+static int64_t
+line_at (struct counting *c, size_t offset)
+{
+  for (; c->at < offset && c->at < c->text->len; c->at++)
+    c->line += c->text->data[c->at] == '\n';
+  return c->line;
+}
+
+/* From which byte of the .raw, and line of the .log, on it came when; and what
+ * came while hangdog itself typed there. */
+static void
+write_index (struct collect_ctx *ctx, const char *file, const struct buf *text,
+             const struct hub_kept *kept)
+{
+  struct buf rows CLEANUP_BUF = BUF_INIT (16u << 10);
+  struct counting times = { text, 0, 1 }, typed = { text, 0, 1 };
+  uint64_t now = clock_ms (), wall = clock_wall_ms ();
+  char when[40];
+
+  for (unsigned i = 0; i < kept->nmarks; i++)
+    if (kept->marks[i].ms <= now)
+      buf_printf (
+          &rows,
+          "{\"offset\":%zu,\"line\":%lld,\"mono_ms\":%llu,"
+          "\"time\":\"%s\"}\n",
+          kept->marks[i].offset,
+          (long long) line_at (&times, kept->marks[i].offset),
+          (unsigned long long) kept->marks[i].ms,
+          clock_format (when, sizeof when, wall - (now - kept->marks[i].ms)));
+  for (unsigned i = 0; i < kept->ntyped; i++)
+    {
+      long long from = line_at (&typed, kept->typed[i].from);
+
+      buf_printf (&rows,
+                  "{\"offset\":%llu,\"end\":%llu,\"line\":%lld,"
+                  "\"last_line\":%lld,\"typed_by\":\"hangdog\"}\n",
+                  (unsigned long long) kept->typed[i].from,
+                  (unsigned long long) kept->typed[i].to, from,
+                  (long long) line_at (&typed, kept->typed[i].to));
+    }
+  if (rows.len)
+    ctx->out->file (ctx->out, file, buf_str (&rows), rows.len);
+}
+
 static void
 write_files (struct collect_ctx *ctx, const char *name, bool first,
-             const struct buf *text)
+             const struct buf *text, const struct hub_kept *kept)
 {
   struct buf shown CLEANUP_BUF = BUF_INIT (4 * MAX_TEXT);
   char clean[40] = "", file[80];
@@ -34,6 +86,8 @@ write_files (struct collect_ctx *ctx, const char *name, bool first,
                TEXT_KEEP_NEWLINE | TEXT_KEEP_TAB);
   snprintf (file, sizeof file, "console/%stail.log", clean);
   ctx->out->file (ctx->out, file, buf_str (&shown), shown.len);
+  snprintf (file, sizeof file, "console/%sindex.jsonl", clean);
+  write_index (ctx, file, text, kept);
 }
 
 /* Broken by a right that we lack: that says nothing of the guest. */
@@ -70,7 +124,7 @@ one (struct collect_ctx *ctx, unsigned i)
     ctx->out->gap (ctx->out, "console",
                    "%s: %llu older bytes were overwritten while reading",
                    con->name, (unsigned long long) kept.lost);
-  write_files (ctx, con->name, i == 0, &text);
+  write_files (ctx, con->name, i == 0, &text, &kept);
   collect_marks (ctx, buf_str (&text), text.len);
   if (i > 0)
     return;

@@ -83,6 +83,7 @@ const struct collect_undoer gdb_undo_pause = {
   .budget_ms = 8000,
   .outlives_boot = true,
   .run = undo_pause,
+  .pauses = true,
 };
 
 /* ---- a visit ---- */

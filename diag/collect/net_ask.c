@@ -97,12 +97,47 @@ ask_echo (struct collect_ctx *ctx, const struct net_place *place,
   collect_str (ctx, "net.echo", "net", word);
 }
 
+/* Of the nic whose address is asked for, else of the first that has one. */
+static void
+tell_lease (struct collect_ctx *ctx, const struct guest_nic *nic,
+            struct json_object *doc)
+{
+  struct json_object *o;
+  const char *word;
+  char until[40];
+  int64_t left;
+
+  for (unsigned i = 0; !nic && i < ctx->guest->nnics; i++)
+    if (ctx->guest->nics[i].lease[0])
+      nic = &ctx->guest->nics[i];
+  if (!nic || !nic->lease[0])
+    return;
+  o = json_object_new_object ();
+  json_add_str (o, "address", nic->lease);
+  word = nic->lease_gone ? "gone" : "runs";
+  if (nic->lease_until_s != LEASE_FOR_EVER
+      && nic->lease_until_s <= INT64_MAX / 1000)
+    {
+      left = (int64_t) nic->lease_until_s
+             - (int64_t) (clock_wall_ms () / 1000);
+      word = left < 0 ? "ran-out" : word;
+      json_add_str (o, "until",
+                    clock_format (until, sizeof until,
+                                  nic->lease_until_s * 1000));
+      collect_int (ctx, "net.lease_left_s", "host", left);
+    }
+  json_add_str (o, "is", word);
+  json_object_object_add (doc, "lease", o);
+  collect_str (ctx, "net.lease", "host", word);
+}
+
 void
 net_ask_below (struct collect_ctx *ctx, const struct net_place *place,
                struct json_object *doc)
 {
   const struct guest_nic *nic = nic_with_address (ctx->guest);
 
+  tell_lease (ctx, nic, doc);
   if (!nic)
     {
       ctx->out->gap (ctx->out, "net/arp", "the guest's address is not known");

@@ -93,6 +93,13 @@ count_lines (const char *text, size_t len)
   return n;
 }
 
+/* Is there anything in these that a low loglevel hides? */
+static bool
+has_body (const char *keys)
+{
+  return keys[strspn (keys, "h0123456789")] != '\0';
+}
+
 void
 sysrq_keep (struct collect_ctx *ctx, char key, enum sysrq_answer answer,
             const struct buf *said, size_t from, bool loud)
@@ -114,8 +121,8 @@ sysrq_keep (struct collect_ctx *ctx, char key, enum sysrq_answer answer,
   snprintf (name, sizeof name, "sysrq.%c.lines", key);
   /* One line is the header alone: the console loglevel hides the rest. */
   collect_int (ctx, name, "sysrq", count_lines (text, len));
-  if (key == 'w' && answer == ANSWER_SHOWN)
-    collect_blocked (ctx, text, len, loud);
+  if (answer == ANSWER_SHOWN && has_body ((char[]){ key, '\0' }))
+    collect_dump (ctx, key, text, len, loud);
 }
 
 /* ---- which keys ---- */
@@ -173,13 +180,6 @@ static const char *
 keys_of (const struct sysrq_own *own)
 {
   return own->keys ? own->keys : "w";
-}
-
-/* Is there anything in these that a low loglevel hides? */
-static bool
-has_body (const char *keys)
-{
-  return keys[strspn (keys, "h0123456789")] != '\0';
 }
 
 /* ---- asking ---- */

@@ -14,7 +14,7 @@
 #define DEEP 40
 #define DRAWN_MOST 450
 #define THIN 0.12 /* percent of all, what is drawn */
-#define NAMED 1.2 /* and has its name */
+#define NAMED 4   /* and has its name: less is a letter or two */
 
 struct node
 {

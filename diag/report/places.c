@@ -33,24 +33,27 @@ index_of (const struct page *p, const struct file_text *f)
 }
 
 static bool
-mark (struct page *p, unsigned file, unsigned line)
+mark (struct page *p, unsigned file, unsigned line, bool plain)
 {
   for (unsigned i = 0; i < p->nmarks; i++)
     if (p->marks[i].file == file && p->marks[i].line == line)
-      return true;
+      {
+        p->marks[i].plain = p->marks[i].plain && plain;
+        return true;
+      }
   if (p->nmarks == MARKS_MOST)
     return false;
-  p->marks[p->nmarks++] = (struct mark){ file, line };
+  p->marks[p->nmarks++] = (struct mark){ file, line, plain };
   return true;
 }
 
-void
-html_place (struct page *p, const char *file, unsigned line)
+static void
+link_to (struct page *p, const char *file, unsigned line, bool plain)
 {
   struct file_text *f = line ? file_read (p, file) : NULL;
   unsigned n = f ? index_of (p, f) : 0;
 
-  if (!f || line > f->nlines || !mark (p, n, line))
+  if (!f || line > f->nlines || !mark (p, n, line, plain))
     {
       html_file (p, file);
       if (line)
@@ -60,6 +63,18 @@ html_place (struct page *p, const char *file, unsigned line)
   html_printf (p, "<a class=\"at\" href=\"#L%u-%u\">", n, line);
   html_text (p, file);
   html_printf (p, ":%u</a>", line);
+}
+
+void
+html_place (struct page *p, const char *file, unsigned line)
+{
+  link_to (p, file, line, false);
+}
+
+void
+html_place_plain (struct page *p, const char *file, unsigned line)
+{
+  link_to (p, file, line, true);
 }
 
 /* ---- of a fact ---- */
@@ -355,7 +370,8 @@ on_line (unsigned n, const char *line, size_t len, void *arg)
   if (n < l->from || n > l->to)
     return;
   for (unsigned i = 0; i < p->nmarks && !hit; i++)
-    hit = p->marks[i].file == l->file && p->marks[i].line == n;
+    hit = !p->marks[i].plain && p->marks[i].file == l->file
+          && p->marks[i].line == n;
   html_printf (p, "<span%s id=\"L%u-%u\"><a href=\"#L%u-%u\">%u</a>",
                hit ? " class=\"hit\"" : "", l->file, n, l->file, n, n);
   plain_line (&text, line, len < most ? len : most);

@@ -34,6 +34,7 @@ struct file_text
 struct mark
 {
   unsigned file, line;
+  bool plain; /* only what was said around then: nothing rests on it */
 };
 
 struct report_tasks;
@@ -116,6 +117,9 @@ bool rows_each (struct page *p, const char *name,
 /* A link to that line, shown below with what is around it; line 0: the file
  * itself. */
 void html_place (struct page *p, const char *file, unsigned line);
+/* The same, of a line that is linked because of its time alone: it is not
+ * shown as evidence. */
+void html_place_plain (struct page *p, const char *file, unsigned line);
 /* A place of evidence that has none of its own: of a fact.  False: nobody
  * knows. */
 bool place_of_fact (struct page *p, const char *source, const char *name,

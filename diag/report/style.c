@@ -8,7 +8,7 @@
 /* Of the text below: the page's policy allows this style, and no other.  The
  * test of the report says what it must be. */
 const char report_style_hash[]
-    = "sha256-NCryMak7pbdi0TSAt53WVPGPEPaBg3gF6nulcEKvMdk=";
+    = "sha256-u6ogeI6s3wIOQU3RoRd+Rd7PvGlwhjzXwuN2c6C/2Bk=";
 
 const char report_style[] =
     ":root{--bg:#f3f5f8;--fg:#171b22;--soft:#566070;--card:#fff;"
@@ -72,6 +72,8 @@ const char report_style[] =
     "dl.more{display:grid;grid-template-columns:max-content 1fr;gap:.15rem "
     ".9rem;margin:.3rem 0}dl.more dt{color:var(--soft)}dl.more dd{margin:0;"
     "overflow-wrap:anywhere}"
+    ".place{font-size:max(12px,.84em);color:var(--soft);"
+    "overflow-wrap:anywhere}.means{display:block}"
     ".copy{user-select:all;white-space:pre-wrap;overflow-wrap:anywhere}"
     "nav{position:sticky;top:0;z-index:2;display:flex;gap:.1rem;"
     "overflow-x:auto;background:var(--bg);padding:.35rem 0;"

@@ -305,6 +305,10 @@ draw_collectors (struct page *p, const struct axis *a, uint64_t began,
   struct json_object *list = json_get (p->manifest, "collectors");
   unsigned shown = 0;
 
+  if (array_len (list))
+    html_printf (p, "<text class=\"lane\" x=\"0\" y=\"%u\">who looked"
+                    "</text>",
+                 y + 11);
   for (size_t i = 0; i < array_len (list) && shown < 16; i++)
     {
       struct json_object *c = json_object_array_get_idx (list, i);
@@ -319,7 +323,11 @@ draw_collectors (struct page *p, const struct axis *a, uint64_t began,
       html_printf (p,
                    "<rect class=\"%s\" x=\"%.2f%%\" y=\"%u\" "
                    "width=\"%.2f%%\" height=\"%u\" rx=\"2\"><title>",
-                   json_get_bool (c, "ok", false) ? "got" : "notgot", x,
+                   json_get_bool (c, "ok", false)
+                           || json_get_bool (c, "none", false)
+                       ? "got"
+                       : "notgot",
+                   x,
                    y + shown * BAR_HIGH, w > 0.4 ? w : 0.4, BAR_HIGH - 2);
       html_text (p, str_of (c, "name"));
       html (p, ": ");
@@ -396,7 +404,7 @@ one_row (struct page *p, const struct moment *one)
   if (one->file)
     {
       html (p, " ");
-      html_place (p, one->file, one->line);
+      (one->small ? html_place_plain : html_place) (p, one->file, one->line);
     }
   html (p, "</td></tr>");
 }

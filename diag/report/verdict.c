@@ -4,8 +4,10 @@
  * sure, what to do next; and of a host's incident, the guests it hit.
  */
 #include "diag/incident.h"
+#include "diag/report/machine.h"
 #include "diag/report/report_impl.h"
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
 
@@ -246,6 +248,22 @@ part_of (struct page *p)
   html (p, "</p>");
 }
 
+static void
+machine_line (struct page *p, const char *of,
+              void (*words) (struct json_object *manifest, struct buf *out))
+{
+  CLEANUP_BUF struct buf text = BUF_INIT (TEXT_SHOWN);
+
+  words (p->manifest, &text);
+  if (!text.len)
+    return;
+  html (p, "<p class=\"place\"><b>");
+  html (p, of);
+  html (p, "</b> ");
+  html_text (p, buf_str (&text));
+  html (p, "</p>");
+}
+
 void
 report_verdict (struct page *p)
 {
@@ -286,6 +304,8 @@ report_verdict (struct page *p)
   tile (p, "how", "How sure");
   confidence (p);
   html (p, "</dd></div></dl>");
+  machine_line (p, "the guest", machine_guest);
+  machine_line (p, "its host", machine_host);
   more (p);
   to_copy (p);
   html (p, "</header>\n");

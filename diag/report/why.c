@@ -3,6 +3,7 @@
  * Why: what the verdict rests on, what else was found, and what is not known.
  * Evidence leads to the line that it was read from.
  */
+#include "diag/facts.h"
 #include "diag/incident.h"
 #include "diag/report/report_impl.h"
 
@@ -40,9 +41,20 @@ is_same (struct json_object *a, struct json_object *b)
          && json_object_equal (json_get (a, "value"), json_get (b, "value"));
 }
 
+/* Where no sentence beside it says it: what its name means.  A value of
+ * several words is one. */
+static void
+meaning (struct page *p, const char *name, const char *value)
+{
+  const struct fact_kind *k = fact_kind_find (name);
+
+  if (k && !strchr (value, ' '))
+    html_in (p, "small", "means", k->help);
+}
+
 /* A place in a file, or a fact and where it stands: whoever says it. */
 static void
-one_evidence (struct page *p, struct json_object *list, size_t i)
+one_evidence (struct page *p, struct json_object *list, size_t i, bool alone)
 {
   struct json_object *e = json_object_array_get_idx (list, i);
   const char *name = str_of (e, "name");
@@ -77,11 +89,13 @@ one_evidence (struct page *p, struct json_object *list, size_t i)
         html (p, "</small> ");
         where (p, e, name, value);
       }
+  if (alone)
+    meaning (p, name, value);
   html (p, "</li>");
 }
 
 static void
-evidence (struct page *p, struct json_object *list)
+evidence (struct page *p, struct json_object *list, bool alone)
 {
   size_t n = array_len (list);
 
@@ -89,7 +103,7 @@ evidence (struct page *p, struct json_object *list)
     return;
   html (p, "<ul class=\"evidence\">");
   for (size_t i = 0; i < n && i < EVIDENCE_MOST && room (p); i++)
-    one_evidence (p, list, i);
+    one_evidence (p, list, i, alone);
   html (p, "</ul>");
 }
 
@@ -120,13 +134,13 @@ one_finding (struct page *p, struct json_object *f)
       html_prose (p, str_of (f, "see"));
     }
   if (json_object_is_type (one, json_type_array))
-    evidence (p, one);
+    evidence (p, one, false);
   else if (one)
     {
       struct json_object *list CLEANUP_JSON = json_object_new_array ();
 
       json_object_array_add (list, json_object_get (one));
-      evidence (p, list);
+      evidence (p, list, false);
     }
   html (p, "</li>");
 }
@@ -263,7 +277,7 @@ report_findings (struct page *p)
     html (p, "<p>The verdict rests on:</p>");
   else
     the_check (p);
-  evidence (p, rests);
+  evidence (p, rests, true);
   findings (p, list);
   questions (p, open);
   section_end (p);

@@ -31,6 +31,19 @@ bar (struct page *p, struct json_object *c, int64_t all)
                took * 100 < all ? 1.0 : 100.0 * (double) took / (double) all);
 }
 
+static bool
+has_gap (struct page *p, const char *collector)
+{
+  struct json_object *gaps = json_get (p->manifest, "gaps");
+
+  for (size_t i = 0; i < array_len (gaps); i++)
+    if (strcmp (str_of (json_object_array_get_idx (gaps, i), "collector"),
+                collector)
+        == 0)
+      return true;
+  return false;
+}
+
 static void
 one_collector (struct page *p, struct json_object *c, int64_t all)
 {
@@ -44,7 +57,9 @@ one_collector (struct page *p, struct json_object *c, int64_t all)
   html_ms (p, json_get_int (c, "took_ms", 0));
   html (p, "</td><td>");
   if (json_get_bool (c, "ok", false))
-    html (p, "&#10003; got");
+    html (p, has_gap (p, str_of (c, "name"))
+                 ? "&#10003; got, <a href=\"#gaps\">but not all</a>"
+                 : "&#10003; got");
   else if (json_get_bool (c, "none", false))
     html_in (p, "small", NULL, failure);
   else
@@ -124,6 +139,21 @@ collectors (struct page *p)
   skipped (p, list);
 }
 
+/* The first that a guest's owner asks. */
+static void
+stood (struct page *p)
+{
+  int64_t ms = json_get_int (p->manifest, "vm_paused_ms", -1);
+
+  if (ms == 0)
+    html (p, "<p>It was not stopped for any of it.</p>");
+  if (ms <= 0)
+    return;
+  html (p, "<p>It was stopped for it, <strong>");
+  html_ms (p, ms);
+  html (p, "</strong> at most in all.</p>");
+}
+
 static void
 impact (struct page *p)
 {
@@ -153,6 +183,7 @@ impact (struct page *p)
       html (p, "</small></li>");
     }
   html (p, "</ul>");
+  stood (p);
 }
 
 static void
@@ -195,7 +226,7 @@ report_work (struct page *p)
   impact (p);
   if (array_len (gaps) + array_len (missing))
     {
-      html (p, "<h3>Not there, and why</h3><div class=\"wide\">"
+      html (p, "<h3 id=\"gaps\">Not there, and why</h3><div class=\"wide\">"
                "<table class=\"gaps\"><thead><tr><th>who</th><th>what</th>"
                "<th>why</th></tr></thead>"
                "<tbody>");

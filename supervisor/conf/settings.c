@@ -252,7 +252,8 @@ allow_all (struct config *c, struct error *err)
 }
 
 static const char *const config_leases[]
-    = { "/var/lib/libvirt/dnsmasq", "/var/lib/misc/dnsmasq.leases" };
+    = { "/var/lib/libvirt/dnsmasq", "/var/lib/misc/dnsmasq.leases",
+        "/run/zedrouter/dnsmasq.leases" };
 
 static int
 set_defaults (struct config *c, struct error *err)

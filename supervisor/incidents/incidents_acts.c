@@ -7,8 +7,8 @@
  * not come to undo it, because it got stuck or the daemon died, is undone here:
  * by the undoer of that name, in a job, of the same life of the same guest, and
  * before that guest is diagnosed again.  A guest that does not let it happen is
- * asked again, less and less often, for it may come back; its next diagnosis
- * does not wait for that.
+ * asked again, less and less often, for it may come back, and some acts only so
+ * often; its next diagnosis does not wait for that.
  */
 #include "supervisor/incidents/diagnose.h"
 #include "supervisor/incidents/haul.h"
@@ -41,11 +41,27 @@ struct intent
   void *arg;
 };
 
+/* So long the guest has stood for it by now, or stood; at most: from when it
+ * was on its way to the disk. */
+static uint64_t
+stood_ms (const struct incident_act *act)
+{
+  const struct collect_undoer *undoer = collect_undoer_find (act->act);
+  uint64_t until = act->over_wall_ms ? act->over_wall_ms : clock_wall_ms ();
+
+  return undoer && undoer->pauses && until > act->wall_ms
+             ? until - act->wall_ms
+             : 0;
+}
+
 static void
 over (struct active *a, struct incident_act *act,
       enum incident_act_state state, const char *why)
 {
   incident_act_over (act, state, why);
+  /* What was dropped was not done, or nobody knows until when it was. */
+  if (state == ACT_UNDONE)
+    a->stood_ms += stood_ms (act);
   a->undo_tries = 0;
   a->undo_at_ms = 0;
   incident_put (a);
@@ -183,10 +199,41 @@ undoing_new (struct active *a, const struct incident_act *act,
 }
 
 static void
+drop (struct active *a, struct incident_act *act, const char *why)
+{
+  log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
+             "guest=\"%s\" incident=%s: %s is not undone: %s", a->inc.guest,
+             a->inc.id, act->act, why);
+  over (a, act, ACT_DROPPED, why);
+}
+
+/* Often enough: what is left to do is a person's. */
+static void
+give_up (struct active *a, struct incident_act *act,
+         const struct collect_undoer *undoer, const char *why)
+{
+  char text[sizeof act->why];
+
+  snprintf (text, sizeof text, "tried %u times: %s", a->undo_tries,
+            undoer->in_vain);
+  log_guest (LOG_LEVEL_WARN, a->inc.inc.uuid,
+             "guest=\"%s\" incident=%s: %s is not undone, and not tried any "
+             "more: %s; %s", a->inc.guest, a->inc.id, act->act, why, text);
+  over (a, act, ACT_DROPPED, text);
+}
+
+static void
 failed (struct active *a, struct incident_act *act, const char *why)
 {
+  const struct collect_undoer *undoer = collect_undoer_find (act->act);
   uint64_t wait = MOST_MS;
 
+  if (undoer && undoer->tries && a->undo_tries + 1 >= undoer->tries)
+    {
+      a->undo_tries++;
+      give_up (a, act, undoer, why);
+      return;
+    }
   if (a->undo_tries < 8)
     wait = FIRST_MS << a->undo_tries;
   a->undo_tries++;
@@ -265,15 +312,6 @@ is_past (const struct active *a, const struct collect_undoer *undoer,
 
   return was->pid != g->inc.pid || was->start_time != g->inc.start_time
          || (!undoer->outlives_boot && was->boot != g->inc.boot);
-}
-
-static void
-drop (struct active *a, struct incident_act *act, const char *why)
-{
-  log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
-             "guest=\"%s\" incident=%s: %s is not undone: %s", a->inc.guest,
-             a->inc.id, act->act, why);
-  over (a, act, ACT_DROPPED, why);
 }
 
 static void
@@ -364,7 +402,12 @@ void
 incident_acts_impact (const struct active *a, struct json_object *head)
 {
   struct json_object *list = json_get (head, "impact");
+  uint64_t stood = a->stood_ms;
 
+  for (unsigned i = 0; i < a->inc.nacts; i++)
+    if (a->inc.acts[i].state == ACT_OPEN)
+      stood += stood_ms (&a->inc.acts[i]);
+  json_add_int (head, "vm_paused_ms", (int64_t) stood);
   if (!list && a->inc.nacts)
     {
       list = json_object_new_array ();

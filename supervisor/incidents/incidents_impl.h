@@ -123,6 +123,7 @@ struct active
   char undoing[24];     /* the act that a job undoes now, "" = none */
   unsigned undo_tries;  /* of the act that is open, that failed */
   uint64_t undo_at_ms;  /* not before */
+  uint64_t stood_ms;    /* the guest, for acts that are undone */
 };
 
 struct incidents

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "diag/report/machine.h"
 
 #include <string.h>
 
@@ -142,6 +143,16 @@ tell_children (struct json_object *list, struct buf *out)
 }
 
 static void
+machine (struct json_object *head, struct buf *out)
+{
+  CLEANUP_BUF struct buf text = BUF_INIT (1024);
+
+  machine_guest (head, &text);
+  if (text.len)
+    wrapped (out, "Machine", buf_str (&text));
+}
+
+static void
 list (struct json_object *head, const char *key, const char *title,
       const char *a, const char *b, struct buf *out)
 {
@@ -158,6 +169,21 @@ list (struct json_object *head, const char *key, const char *title,
 
       item (out, x ? x : "", y);
     }
+}
+
+static void
+impact (struct json_object *head, struct buf *out)
+{
+  int64_t stood = json_get_int (head, "vm_paused_ms", -1);
+  char title[120], text[32];
+
+  units_format_duration (text, sizeof text, stood > 0 ? (uint64_t) stood : 0);
+  snprintf (title, sizeof title, "What was done to the guest%s%s%s",
+            stood < 0    ? ""
+            : stood == 0 ? " (it was not stopped for it"
+                         : " (it was stopped for it, at most ",
+            stood > 0 ? text : "", stood < 0 ? "" : ")");
+  list (head, "impact", title, "collector", "what", out);
 }
 
 /* Too large for the bundle, or nobody else's business. */
@@ -265,6 +291,7 @@ summary_text (const struct incident *inc, struct json_object *head,
               inc->id);
   wrapped (out, "Guest", inc->guest);
   wrapped (out, "Identity", incarnation_format (id, sizeof (id), &inc->inc));
+  machine (head, out);
   if (inc->parent[0])
     wrapped (out, "Part of", inc->parent);
   tell_children (json_get (head, "children"), out);
@@ -284,8 +311,7 @@ summary_text (const struct incident *inc, struct json_object *head,
   facets (head, out);
   list (head, "findings", "Findings", "level", "says", out);
   questions (head, out);
-  list (head, "impact", "What was done to the guest", "collector", "what",
-        out);
+  impact (head, out);
   beside (head, out);
   gaps (head, out);
 }

@@ -6,8 +6,9 @@
  * What is in that folder a guest has said, and in a bundle from elsewhere
  * somebody else has written: so it is read here, by a process that has this
  * folder and nothing else.  One question: frame {"op": "report"} with the
- * manifest as its body; descriptor 4 is the folder,
- * 5 the file that the page is written to.  Without a body the folder has a
+ * manifest as its body; descriptor 4 is the folder, 5 the file that the page
+ * is written to; with "stacks" 6 and 7 those that its stacks are written to, as
+ * text and for speedscope.  Without a body the folder has a
  * manifest.json.  "damage": TEXT, and the page says that the bundle is damaged.
  * One answer: {"ok": BOOL, "why": TEXT}.
  */
@@ -22,6 +23,7 @@
 #include "base/text.h"
 #include "controller-proto/bundle.h"
 #include "diag/report/report.h"
+#include "diag/report/speedscope.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -36,6 +38,7 @@
 #define FD_FOLDER (HELPER_CHANNEL + 1)
 #define FD_PAGE (HELPER_CHANNEL + 2)
 #define FD_STACKS (HELPER_CHANNEL + 3) /* with {"stacks": true} */
+#define FD_SCOPE (HELPER_CHANNEL + 4)  /* the same */
 #define DEPTH_MAX 4
 #define FILES_MOST 1024
 #define SAY_MS 2000
@@ -177,6 +180,21 @@ each_file (struct report_source *source,
 
 /* ---- the question ---- */
 
+/* Without them the page is as good. */
+static void
+put_stacks (const struct buf *stacks)
+{
+  static const struct speedscope scope
+      = { .name = "where its tasks stand", .unit = "none" };
+  CLEANUP_BUF struct buf out = BUF_INIT (REPORT_MAX);
+
+  (void) io_write (FD_STACKS, buf_str (stacks), stacks->len);
+  if (speedscope_write (&scope, buf_str (stacks), stacks->len, &out, NULL)
+          == 0
+      && !out.cut)
+    (void) io_write (FD_SCOPE, buf_str (&out), out.len);
+}
+
 static int
 page (const struct frame *f, struct error *err)
 {
@@ -214,9 +232,8 @@ page (const struct frame *f, struct error *err)
                      wanted ? &stacks : NULL, err);
   if (r == 0 && (r = io_write (FD_PAGE, buf_str (&out), out.len)) < 0)
     error_set (err, -r, "the page can't be written: %s", strerror (-r));
-  /* Without it the page is as good. */
-  if (r == 0 && wanted && !stacks.cut)
-    (void) io_write (FD_STACKS, buf_str (&stacks), stacks.len);
+  if (r == 0 && wanted && !stacks.cut && stacks.len)
+    put_stacks (&stacks);
   json_doc_free (doc);
   for (unsigned i = 0; i < folder.nfiles; i++)
     free (folder.files[i].name);

@@ -11,6 +11,7 @@
 #include "base/helper.h"
 #include "base/json.h"
 #include "config.h"
+#include "controller-proto/bundle.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 
 #define PAGE "index.html"
 #define STACKS "stacks.folded"
+#define SCOPE "stacks.speedscope.json"
 #define PAGE_MS 5000
 
 /* As bundle_pack() will have it, as far as it is for people. */
@@ -40,6 +42,7 @@ manifest_of (struct json_object *manifest)
   json_add_str (clock, "utc", now);
   json_add_int (clock, "monotonic_ms", (int64_t) clock_ms ());
   json_object_object_add (all, "clock", clock);
+  json_object_object_add (all, "host", bundle_host ());
   return all;
 }
 
@@ -85,19 +88,21 @@ writer_page (void *arg, int files, struct json_object *manifest,
 {
   CLEANUP_CLOSE int page = make (files, PAGE, err);
   CLEANUP_CLOSE int stacks = page < 0 ? -1 : make (files, STACKS, err);
+  CLEANUP_CLOSE int scope = stacks < 0 ? -1 : make (files, SCOPE, err);
   struct helper h = HELPER_INIT;
   int r = 0;
 
-  if (page < 0 || stacks < 0)
+  if (scope < 0)
     {
       unlinkat (files, PAGE, 0);
+      unlinkat (files, STACKS, 0);
       return -err->code;
     }
   r = helper_start (&(struct helper_spec){ .libexec = arg,
                                            .program = "hangdog-report",
                                            .fds = (int[]){ files, page,
-                                                           stacks },
-                                           .nfds = 3 },
+                                                           stacks, scope },
+                                           .nfds = 4 },
                     &h, err);
   if (r == 0)
     r = ask (&h, manifest, err);
@@ -109,5 +114,7 @@ writer_page (void *arg, int files, struct json_object *manifest,
   /* Nobody told of any task. */
   if (r < 0 || fsync (stacks) < 0 || lseek (stacks, 0, SEEK_END) <= 0)
     unlinkat (files, STACKS, 0);
+  if (r < 0 || fsync (scope) < 0 || lseek (scope, 0, SEEK_END) <= 0)
+    unlinkat (files, SCOPE, 0);
   return r;
 }

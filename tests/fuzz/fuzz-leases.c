@@ -55,6 +55,9 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   address_choose (all, 2, &claims, NULL, 0, NOW);
   MUST (!nics[0].ip[0] || strcmp (nics[0].ip, nics[1].ip) != 0);
   MUST (!nics[0].ip2[0] || strcmp (nics[0].ip2, nics[1].ip2) != 0);
+  for (unsigned i = 0; i < 2; i++)
+    MUST (!nics[i].lease[0] || address_clean ((char[ADDRESS_TEXT]){ "" },
+                                              nics[i].lease));
   address_claims_done (&claims);
   free (text);
   return 0;

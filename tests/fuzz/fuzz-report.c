@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "diag/report/report.h"
+#include "diag/report/speedscope.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/lib/html-check.h"
 
@@ -76,6 +77,25 @@ must_be_folded (const char *p, size_t len)
     }
 }
 
+/* And the same for speedscope is a document. */
+static void
+must_be_scope (const char *p, size_t len)
+{
+  static const struct speedscope s = { .name = "n", .unit = "none" };
+  struct buf out = BUF_INIT (REPORT_MAX);
+  struct json_doc *doc;
+
+  MUST (speedscope_write (&s, p, len, &out, NULL) == 0);
+  if (!out.cut)
+    {
+      MUST (json_parse (buf_str (&out), out.len, JSON_WIRE, "s", REPORT_MAX,
+                        &doc, NULL)
+            == 0);
+      json_doc_free (doc);
+    }
+  buf_done (&out);
+}
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
@@ -95,6 +115,9 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   if (report_html (&s.source, json_root (doc), &page, &folded, NULL) == 0)
     {
       must_be_folded (buf_str (&folded), folded.len);
+      must_be_scope (buf_str (&folded), folded.len);
+      /* Whoever folds. */
+      must_be_scope (s.text, s.len);
       const char *why = html_check (buf_str (&page), page.len);
 
       if (why)

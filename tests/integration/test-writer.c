@@ -253,6 +253,9 @@ has_page (const char *path, const char *stacks)
   assert_non_null (strstr (buf_str (&f.names), "index.html "));
   assert_int_equal (strstr (buf_str (&f.names), "stacks.folded ") != NULL,
                     stacks[0] != '\0');
+  assert_int_equal (
+      strstr (buf_str (&f.names), "stacks.speedscope.json ") != NULL,
+      stacks[0] != '\0');
   assert_string_equal (buf_str (&f.stacks), stacks);
   buf_done (&f.names);
   buf_done (&f.stacks);

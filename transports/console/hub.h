@@ -174,11 +174,22 @@ unsigned tap_typed (struct tap *tap, struct tap_span ret[TAP_SPANS]);
 
 /* Any thread: what the ring of a console has now, appended to out as far as it
  * fits; connects nothing.  ret may be NULL. */
+#define HUB_MARKS 32
 struct hub_kept
 {
   enum console_state state;
   uint64_t lost;    /* older bytes, overwritten while they were read */
   uint64_t last_ms; /* when the last byte came, 0 = there is none */
+  /* From which byte of out on it came when (clock_ms()), as far as that is
+   * known; and from where to where it is what came while hangdog itself typed
+   * there.  None of either where bytes were lost. */
+  struct hub_mark
+  {
+    size_t offset;
+    uint64_t ms;
+  } marks[HUB_MARKS];
+  struct tap_span typed[TAP_SPANS];
+  unsigned nmarks, ntyped;
 };
 int hub_kept (struct hub *hub, const char *uuid, const char *console,
               struct buf *out, struct hub_kept *ret, struct error *err);

@@ -15,12 +15,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 
-struct mark
-{
-  uint64_t pos; /* first byte of the append */
-  uint64_t ms;
-};
-
 struct ring
 {
   pthread_mutex_t m; /* the innermost lock: nothing is called under it */
@@ -33,7 +27,7 @@ struct ring
   uint64_t head, tail;
   uint64_t last_ms;
 
-  struct mark marks[RING_MARKS];
+  struct ring_mark marks[RING_MARKS]; /* of each its append's first byte */
   uint64_t nmarks; /* ever made; the last RING_MARKS are kept */
 };
 
@@ -94,14 +88,14 @@ copy_out (const struct ring *r, uint64_t pos, char *dst, size_t len)
 static void
 mark (struct ring *r, uint64_t now_ms)
 {
-  struct mark *last = &r->marks[(r->nmarks + RING_MARKS - 1) % RING_MARKS];
+  struct ring_mark *last = &r->marks[(r->nmarks + RING_MARKS - 1) % RING_MARKS];
 
   /* Appends of one millisecond share a mark, so that a flood does not push
    * out the times of all that came before it. */
   if (r->nmarks > 0 && last->ms == now_ms)
     return;
   r->marks[r->nmarks++ % RING_MARKS]
-      = (struct mark){ .pos = r->head, .ms = now_ms };
+      = (struct ring_mark){ .pos = r->head, .ms = now_ms };
 }
 
 void
@@ -225,13 +219,35 @@ ring_time_of (struct ring *r, uint64_t pos)
   /* The newest mark at or before pos; older than all marks: the oldest. */
   for (uint64_t i = 1; i <= kept; i++)
     {
-      const struct mark *m = &r->marks[(r->nmarks - i) % RING_MARKS];
+      const struct ring_mark *m = &r->marks[(r->nmarks - i) % RING_MARKS];
 
       ms = m->ms;
       if (m->pos <= pos)
         break;
     }
   return ms;
+}
+
+unsigned
+ring_marks (struct ring *r, uint64_t from, struct ring_mark ret[RING_MARKS])
+{
+  LOCK_SCOPE (&r->m);
+  uint64_t i = r->nmarks < RING_MARKS ? 0 : r->nmarks - RING_MARKS;
+  unsigned n = 0;
+
+  for (; i < r->nmarks; i++)
+    {
+      struct ring_mark m = r->marks[i % RING_MARKS];
+
+      if (m.pos <= from)
+        {
+          m.pos = from;
+          n = 0;
+        }
+      if (m.pos < r->head)
+        ret[n++] = m;
+    }
+  return n;
 }
 
 /* ---- waiting ---- */

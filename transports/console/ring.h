@@ -47,6 +47,16 @@ uint64_t ring_last_ms (struct ring *r); /* arrival of the newest byte, 0 none */
 /* Arrival time of the append that brought byte pos, as well as it is known. */
 uint64_t ring_time_of (struct ring *r, uint64_t pos);
 
+/* What is known of when the bytes from `from` on came, oldest first: each mark
+ * is good from its position to that of the next one.  The first may be at
+ * `from` itself, of what came with bytes before it.  How many. */
+struct ring_mark
+{
+  uint64_t pos, ms;
+};
+unsigned ring_marks (struct ring *r, uint64_t from,
+                     struct ring_mark ret[RING_MARKS]);
+
 /* Blocks until there is something behind pos, the ring is kicked, or the
  * deadline (clock_ms()) passes.  0, -ETIMEDOUT, or -ECANCELED when kicked. */
 int ring_wait (struct ring *r, uint64_t pos, uint64_t deadline);

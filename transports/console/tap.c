@@ -225,6 +225,31 @@ tap_typed (struct tap *tap, struct tap_span ret[TAP_SPANS])
   return n;
 }
 
+/* Where in the text that was read, which begins at `first`, things stand. */
+static void
+place_marks (struct tap *tap, uint64_t first, size_t before, size_t len,
+             struct hub_kept *ret)
+{
+  struct ring_mark marks[RING_MARKS];
+  struct tap_span typed[TAP_SPANS];
+  unsigned n = ring_marks (tap->console->ring, first, marks);
+  uint64_t end = first + len;
+
+  for (unsigned i = 0; i < n && marks[i].pos < end; i++)
+    ret->marks[ret->nmarks++]
+        = (struct hub_mark){ before + (size_t) (marks[i].pos - first),
+                             marks[i].ms };
+  n = tap_typed (tap, typed);
+  for (unsigned i = 0; i < n; i++)
+    if (typed[i].to > first && typed[i].from < end)
+      ret->typed[ret->ntyped++] = (struct tap_span){
+        .from = before
+                + (typed[i].from > first ? typed[i].from - first : 0),
+        .to = before + (typed[i].to < end ? typed[i].to - first : len),
+      };
+}
+_Static_assert (HUB_MARKS == RING_MARKS, "each mark has its place");
+
 int
 hub_kept (struct hub *hub, const char *uuid, const char *console,
           struct buf *out, struct hub_kept *ret, struct error *err)
@@ -233,7 +258,7 @@ hub_kept (struct hub *hub, const char *uuid, const char *console,
   struct tap *tap;
   char chunk[4096];
   uint64_t lost;
-  size_t n;
+  size_t n, before = out->len, read = 0;
   int r = hub_tap (hub, uuid, console, "what is kept", TAP_KEPT, NULL, NULL,
                    &tap, err);
 
@@ -245,7 +270,10 @@ hub_kept (struct hub *hub, const char *uuid, const char *console,
     {
       all.lost += lost;
       buf_append (out, chunk, n);
+      read += n;
     }
+  if (!all.lost)
+    place_marks (tap, tap->pos - read, before, out->len - before, &all);
   all.state = tap_state (tap);
   all.last_ms = tap_time_of_last (tap);
   tap_free (tap);

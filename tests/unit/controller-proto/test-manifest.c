@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct place
 {
@@ -204,7 +205,14 @@ test_words (void **state)
   assert_string_equal (str (m, "redaction", "mode"), "none");
   assert_string_equal (str (m, "times", "detected"),
                        str (m, "incident", "opened"));
+  assert_string_equal (str (m, "vm", "cpu"), "host");
+  assert_string_equal (
+      json_get_str (json_get (json_get (m, "vm"), "qemu"), "accel"), "kvm");
   assert_true (str (m, "host", "kernel")[0]);
+  assert_true (str (m, "host", "cpu")[0]);
+  assert_int_equal (json_get_int (json_get (m, "host"), "cpus", 0),
+                    sysconf (_SC_NPROCESSORS_ONLN));
+  assert_true (json_get_int (json_get (m, "host"), "mem_bytes", 0) > 1 << 20);
   assert_true (json_get_int (json_get (m, "clock"), "monotonic_ms", 0) > 0);
   assert_int_equal (strlen (str (m, "trigger", "config_sha256")), 64);
   assert_int_equal (strlen (str (m, "analysis", "ruleset_sha256")), 64);

@@ -151,6 +151,14 @@ hub_kept (struct hub *hub, const char *uuid, const char *console,
     return error_set (err, -play.tap_rc, "no such console");
   buf_append (out, play.kept, play.kept_len);
   *ret = (struct hub_kept){ play.state, play.lost, play.last_ms };
+  if (play.last_ms)
+    {
+      ret->nmarks = 2;
+      ret->marks[0] = (struct hub_mark){ 0, play.last_ms - 1000 };
+      ret->marks[1] = (struct hub_mark){ 50, play.last_ms };
+      ret->ntyped = 1;
+      ret->typed[0] = (struct tap_span){ 4, play.kept_len };
+    }
   return 0;
 }
 
@@ -245,9 +253,17 @@ lease_await_taken (struct lease *l, uint64_t deadline)
 /* Collector dialogue is test-dialogue's. */
 int
 console_ask_open (const struct transport_env *env, const struct guest *g,
-                  const char *console, const char *who, uint64_t deadline,
-                  struct session **ret, struct ask_result *result,
-                  struct error *err)
+                  const char *console, enum lease_rank rank, const char *who,
+                  uint64_t deadline, struct session **ret,
+                  struct ask_result *result, struct error *err)
+{
+  fail ();
+  return -1;
+}
+
+int
+session_xon (struct session *s, uint64_t quiet_ms, uint64_t deadline,
+             struct error *err)
 {
   fail ();
   return -1;
@@ -519,7 +535,14 @@ test_net (void **state)
   snprintf (g.nics[0].ifname, sizeof g.nics[0].ifname, "../../proc");
   snprintf (g.nics[1].ifname, sizeof g.nics[1].ifname, "lo");
   snprintf (g.nics[2].ip, sizeof g.nics[2].ip, "::1");
+  snprintf (g.nics[0].lease, sizeof g.nics[0].lease, "192.0.2.6");
+  snprintf (g.nics[2].lease, sizeof g.nics[2].lease, "192.0.2.7");
+  g.nics[2].lease_until_s = clock_wall_ms () / 1000 - 100;
+  g.nics[2].lease_gone = true;
   h = get (&collect_net, &g, NULL, 0);
+  assert_string_equal (text_of (h, "net.lease"), "ran-out");
+  assert_in_range (-int_of (h, "net.lease_left_s"), 100, 200);
+  assert_non_null (strstr (file_of (h, "net/net.json"), "192.0.2.7"));
   assert_string_equal (play.tcp_address, "[::1]:22");
   assert_string_equal (text_of (h, "net.answer"), "forwarded");
   assert_true (int_of (h, "net.guest_sent") >= 0);
@@ -529,7 +552,9 @@ test_net (void **state)
   /* Somewhere behind a router, where anybody may answer: not asked. */
   play.tcp_address[0] = '\0';
   snprintf (g.nics[2].ip, sizeof g.nics[2].ip, "203.0.113.77");
+  g.nics[2].lease_until_s = LEASE_FOR_EVER;
   h = get (&collect_net, &g, NULL, 0);
+  assert_string_equal (text_of (h, "net.lease"), "gone");
   assert_string_equal (play.tcp_address, "");
   assert_non_null (strstr (buf_str (&h->gaps), "not in a network of this"));
   haul_free (h);
@@ -549,6 +574,7 @@ test_console (void **state)
         "[   99.1] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [ant:7]"
         "\033[2J\r\nlogin: \x00\xff";
   struct guest g = guest ();
+  char row[120];
   struct haul *h;
 
   memset (&play, 0, sizeof play);
@@ -577,6 +603,11 @@ test_console (void **state)
   assert_non_null (strstr (file_of (h, "console/tail.log"), "\\e[2J\n"));
   assert_non_null (strstr (file_of (h, "console/tail.log"), "\\x00\\xff"));
   assert_non_null (strstr (buf_str (&h->gaps), "17 older bytes"));
+  snprintf (row, sizeof row, "{\"offset\":50,\"line\":2,\"mono_ms\":%llu,",
+            (unsigned long long) now_ms - 4000);
+  assert_non_null (strstr (file_of (h, "console/index.jsonl"), row));
+  assert_non_null (strstr (file_of (h, "console/index.jsonl"),
+                           "\"line\":1,\"last_line\":7,\"typed_by\""));
   assert_string_not_equal (file_of (h, "console/shim_cons-tail.raw"),
                            "(none)");
   haul_free (h);

@@ -70,6 +70,7 @@ static const struct
   { "net.connect_ms", NUMBER },
   { "net.address_from", WHO },
   { "net.captured", NUMBER },
+  { "net.lease_left_s", NUMBER },
   { "console.state.*", DETAIL },
   { "console.bytes", NUMBER },
   { "console.bytes.*", NUMBER },

@@ -65,7 +65,7 @@ struct kind
 {
   const char *name, *manifest;
   struct file files[6];
-  const char *has[8], *has_not[4];
+  const char *has[9], *has_not[4];
 };
 
 #define INCIDENT(class_, more)                                                \
@@ -104,6 +104,38 @@ static const struct kind kinds[] = {
     .has = { "runs, takes no interrupts", "<code>spin</code>",
              "clock stands still", "id=\"waits\"" },
     .has_not = { "id=\"census\"", "marker" } },
+  { .name = "which machine",
+    .manifest = INCIDENT ("slow", ",\"evidence\":[{\"name\":\"net.arp\","
+                          "\"source\":\"net\",\"value\":\"none\"}]}},"
+                          "\"guest\":{\"vcpus\":2,\"cpu\":\"<host>\","
+                          "\"memory_bytes\":268435456,\"machine\":\"q35\","
+                          "\"accel\":\"kvm\"},\"facts\":[{\"name\":"
+                          "\"kernel.release\",\"value\":\"6.1.0\","
+                          "\"time_ms\":2},{\"name\":\"kernel.release\","
+                          "\"value\":\"5.10\",\"time_ms\":1}],\"host\":"
+                          "{\"name\":\"edge-1\",\"cpus\":1,\"mem_bytes\":"
+                          "1073741824},\"collectors\":[{\"name\":\"net\","
+                          "\"ok\":true,\"began_ms\":0,\"took_ms\":9},"
+                          "{\"name\":\"disk\",\"ok\":true}],\"gaps\":[{"
+                          "\"collector\":\"net\",\"what\":\"x\","
+                          "\"why\":\"y\"}],\"impact\":[{\"what\":\"a\"}],"
+                          "\"vm_paused_ms\":1500}"),
+    .has = { "2 CPUs (&lt;host&gt;), 256MiB, q35, kvm, kernel 6.1.0</p>",
+             "edge-1, 1 CPU, 1GiB</p>", ">who looked</text>",
+             "who answers by ARP for the guest", "got</td></tr>",
+             "got, <a href=\"#gaps\">but not all</a>", "id=\"gaps\"",
+             "<strong>1.5 s</strong> at most" } },
+  /* Nothing rests on what was only said around then. */
+  { .name = "said around then",
+    .manifest = INCIDENT ("slow", "}},\"clock\":{\"utc\":"
+                          "\"2026-01-02T03:04:06.000Z\",\"monotonic_ms\":"
+                          "6000},\"facts\":[{\"name\":\"kernel.clock_moved\","
+                          "\"value\":true,\"source\":\"memory\","
+                          "\"time_ms\":5500}]}"),
+    .files = { { "memory/look.jsonl", "{\"row\":\"system\",\"clock_s\":5}\n" },
+               { "memory/dmesg.txt", "[    4.250000] late\n" } },
+    .has = { "memory/dmesg.txt:1</a>", ">[    4.250000] late" },
+    .has_not = { "class=\"hit\"" } },
   /* Of a clock that stands nobody knows when it stopped; no registers. */
   { .name = "its clock stood",
     .manifest = INCIDENT (
@@ -251,7 +283,7 @@ each_kind (void **state)
 
       assert_int_equal (page_of (k->manifest, k->files, &page, NULL), 0);
       is_a_page (&page);
-      for (size_t n = 0; n < 8 && k->has[n]; n++)
+      for (size_t n = 0; n < 9 && k->has[n]; n++)
         if (!strstr (buf_str (&page), k->has[n]))
           fail_msg ("%s: has no %s", k->name, k->has[n]);
       for (size_t n = 0; n < 4 && k->has_not[n]; n++)

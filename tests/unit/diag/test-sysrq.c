@@ -80,6 +80,7 @@ test_blocked (void **state)
         "[ 1.2] RIP: 0033:0x7f+0x1\r\n"
         "[ 1.3] task:x               state:D\r\n";
   struct guest g = guest (CONSOLE_DEV_SERIAL);
+  struct json_object *said, *one;
   struct haul *h;
 
   k = (struct kernel){ .takes = 'b', .answer = text };
@@ -89,11 +90,20 @@ test_blocked (void **state)
   assert_int_equal (int_of (h, "tasks.in_lock"), 1);
   assert_string_equal (text_of (h, "tasks.culprit"),
                        "pool work/0:1 x in zoo_mutex_waiter [zoo]");
+  /* The same as data, to the number of the line in the text. */
+  said = json_tokener_parse (file_of (h, "sysrq/w.json"));
+  assert_string_equal (json_get_str (said, "keys"), "w");
+  one = json_object_array_get_idx (json_get (said, "tasks"), 1);
+  assert_string_equal (json_get_str (one, "comm"), "dd");
+  assert_int_equal (json_get_int (one, "line", 0), 9);
+  assert_int_equal (json_object_array_length (json_get (said, "blocked")), 3);
+  json_object_put (said);
   haul_free (h);
   /* The header alone does not say that nobody is blocked. */
   k = (struct kernel){ .takes = 'b', .answer = "sysrq: Show\r\n" };
   h = ask (&g, NULL, 0);
   assert_non_null (strstr (buf_str (&h->gaps), "only the header"));
+  assert_string_equal (file_of (h, "sysrq/w.json"), "(none)");
   haul_free (h);
 }
 
@@ -315,6 +325,40 @@ test_kernels_console (void **state)
     }
 }
 
+/* Whoever reads along knows it of a boot that is long over, and knows a log
+ * that was shown there from the kernel's own lines. */
+static void
+test_who_reads_along (void **state)
+{
+  static const struct
+  {
+    const char *cmdline, *kept;
+    int prints;
+    const char *typed;
+  } cases[] = {
+    { NULL, "login: ", 1, "w\x15" },
+    { NULL, NULL, 0, "" },
+    { NULL, NULL, -1, "w\x15" },
+    { NULL, "login: ", -1, "" },
+    /* What its memory says is better than any text. */
+    { "console=hvc0", NULL, 1, "" },
+    { "console=ttyS0", "", 0, "w\x15" },
+  };
+
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    {
+      struct guest g = guest (CONSOLE_DEV_SERIAL);
+
+      g.inc.pid = 77;
+      k = (struct kernel){ .level = 7, .mask = 1, .kept = cases[i].kept,
+                           .cmdline = cases[i].cmdline, .read_along = true,
+                           .prints = cases[i].prints };
+      haul_free (ask (&g, NULL, 0));
+      if (strcmp (buf_str (&typed), cases[i].typed) != 0)
+        fail_msg ("%zu: %zu bytes", i, typed.len);
+    }
+}
+
 /* Of two consoles the one that is the kernel's, wherever it stands. */
 static void
 test_of_two (void **state)
@@ -393,6 +437,7 @@ main (void)
     cmocka_unit_test (test_routes),
     cmocka_unit_test (test_keys),
     cmocka_unit_test (test_kernels_console),
+    cmocka_unit_test (test_who_reads_along),
     cmocka_unit_test (test_of_two),
     cmocka_unit_test (test_console),
   };

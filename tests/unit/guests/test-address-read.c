@@ -207,7 +207,7 @@ reads_files (void **state)
     }
   snprintf (path, sizeof path, "%s/pipe.leases", dir);
   assert_int_equal (mkfifo (path, 0600), 0);
-  assert_true (address_read_path (&r, opener_local (), dir, clock_ms () + 5000,
+  assert_true (address_read_path (&r, opener_local (), dir, clock_ms () + 60000,
                                   NULL)
                < 0);
   assert_int_equal (b->claims.n, 2);
@@ -215,7 +215,7 @@ reads_files (void **state)
   unlink (path);
   snprintf (path, sizeof path, "%s/virbr0.leases", dir);
   assert_int_equal (address_read_path (&r, opener_local (), path,
-                                       clock_ms () + 5000, NULL),
+                                       clock_ms () + 60000, NULL),
                     0);
   assert_claims (b, "lease 0a 192.0.2.7");
   for (unsigned i = 0; i < ARRAY_LEN (files); i++)
@@ -225,9 +225,35 @@ reads_files (void **state)
     }
   rmdir (dir);
   assert_int_equal (address_read_path (&r, opener_local (), dir,
-                                       clock_ms () + 5000, NULL),
+                                       clock_ms () + 60000, NULL),
                     0);
   assert_claims (b, "");
+}
+
+/* EVE has a folder of that name, with a file by the name of each bridge. */
+static void
+reads_a_folder_of_leases (void **state)
+{
+  struct bed *b = *state;
+  struct address_reading r = reading (b);
+  char dir[] = "/tmp/test-address.XXXXXX", folder[60], path[80];
+  FILE *f;
+
+  assert_non_null (mkdtemp (dir));
+  snprintf (folder, sizeof folder, "%s/dnsmasq.leases", dir);
+  assert_int_equal (mkdir (folder, 0700), 0);
+  snprintf (path, sizeof path, "%s/bn1", folder);
+  f = fopen (path, "w");
+  assert_non_null (f);
+  fputs ("0 " MAC_A " 192.0.2.7 * *\n", f);
+  fclose (f);
+  assert_int_equal (address_read_path (&r, opener_local (), folder,
+                                       clock_ms () + 5000, NULL),
+                    0);
+  assert_claims (b, "lease 0a 192.0.2.7");
+  unlink (path);
+  rmdir (folder);
+  rmdir (dir);
 }
 
 /* The kernel's own: whatever there is, it is told. */
@@ -255,6 +281,7 @@ main (void)
     T (reads_status),
     T (survives_bytes),
     T (reads_files),
+    T (reads_a_folder_of_leases),
     T (asks_the_kernel),
   };
 

@@ -527,6 +527,44 @@ goes_on_in_snapshots (void **state)
     }
 }
 
+/* Whoever is believed about the address, the lease is known; also when it is
+ * not listed any more, and in the next snapshot. */
+static void
+a_lease_is_remembered (void **state)
+{
+  struct bed *b = *state;
+  struct guest_nic *a = has (b, 0, MAC_A), next = { .mac = MAC_A };
+  struct guest was = { .nnics = 1, .nics = a }, g = { .nnics = 1,
+                                                      .nics = &next };
+
+  choose (b);
+  assert_string_equal (a->lease, "");
+  assert_false (a->lease_gone);
+  claim (b, MAC_A, "192.0.2.7", ADDRESS_LEASE, 0);
+  b->claims.list[0].until_s = 900;
+  claim (b, MAC_A, "192.0.2.8", ADDRESS_LEASE, 0);
+  b->claims.list[1].until_s = 500;
+  claim (b, MAC_B, "192.0.2.9", ADDRESS_LEASE, 0);
+  choose (b);
+  assert_string_equal (a->lease, "192.0.2.7");
+  assert_int_equal (a->lease_until_s, 900);
+  /* Of the address that it has. */
+  snprintf (a->ip_from, sizeof a->ip_from, "eve");
+  snprintf (a->ip, sizeof a->ip, "192.0.2.8");
+  choose (b);
+  assert_string_equal (a->lease, "192.0.2.8");
+  assert_int_equal (a->lease_until_s, 500);
+  assert_false (a->lease_gone);
+  b->claims.n = 0;
+  choose (b);
+  assert_string_equal (a->lease, "192.0.2.8");
+  assert_int_equal (a->lease_until_s, 500);
+  assert_true (a->lease_gone);
+  address_follow (&was, &g);
+  assert_string_equal (next.lease, "192.0.2.8");
+  assert_true (next.lease_gone);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown (fn, setup, teardown)
 
 int
@@ -553,6 +591,7 @@ main (void)
     T (a_guest_that_claims_all),
     T (old_ones_go),
     T (goes_on_in_snapshots),
+    T (a_lease_is_remembered),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

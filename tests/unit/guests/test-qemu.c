@@ -95,6 +95,9 @@ reads_how_eve_starts_one (void **state)
   qemu_args_fill (a, g);
   assert_int_equal (g->memory_bytes, 1024ull << 20);
   assert_int_equal (g->vcpus, 3);
+  assert_string_equal (g->machine, "pc-q35-3.1");
+  assert_string_equal (g->accel, "kvm");
+  assert_string_equal (g->cpu, "");
   assert_int_equal (g->ndisks, 1);
   assert_string_equal (g->disks[0].target, "drive-virtio-disk0");
   assert_string_equal (g->disks[0].path, "/dev/zvol/a,b");
@@ -118,7 +121,8 @@ reads_options_of_all_shapes (void **state)
 {
   static const char line[]
       = "qemu-system-aarch64\0--name\0guest=a,,b,debug-threads=on\0-m\0"
-        "size=2G,slots=2\0-smp\0sockets=2,cores=3\0-enable-kvm\0-serial\0"
+        "size=2G,slots=2\0-smp\0sockets=2,cores=3\0-enable-kvm\0-cpu\0"
+        "cortex-a72,pmu=off\0-M\0virt,gic-version=3\0-serial\0"
         "unix:/x/g/serial0,server,nowait\0-serial\0mon:unix:/x/g/s1,server\0"
         "-append\0-uuid no\0-drive\0if=virtio,file=/a/d.img\0-device\0"
         "virtio-net-pci,netdev=n,mac=1\0-netdev\0user,id=n\0-uuid";
@@ -135,6 +139,9 @@ reads_options_of_all_shapes (void **state)
   qemu_args_fill (a, g);
   assert_int_equal (g->memory_bytes, 2ull << 30);
   assert_int_equal (g->vcpus, 6);
+  assert_string_equal (g->machine, "virt");
+  assert_string_equal (g->accel, "kvm");
+  assert_string_equal (g->cpu, "cortex-a72");
   assert_string_equal (g->disks[0].target, "virtio0");
   assert_string_equal (g->disks[0].path, "/a/d.img");
   assert_string_equal (g->nics[0].ifname, "");

@@ -31,6 +31,9 @@ static const char domain[]
       "</libosinfo:libosinfo></metadata>\n"
       "<memory unit='MiB'>512</memory><currentMemory>1</currentMemory>\n"
       "<vcpu placement='static' current='2'>4</vcpu>\n"
+      "<os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>\n"
+      "<cpu mode='custom' match='exact'><model fallback='forbid'>"
+      "EPYC-Milan</model></cpu>\n"
       "<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>\n"
       "<disk type='file' device='disk'><driver name='qemu'/>"
       "<source file='/img/a.qcow2' index='2'/><backingStore type='file'>"
@@ -80,6 +83,9 @@ reads_a_running_domain (void **state)
   assert_string_equal (g->inc.uuid, "aaaaaaaa-2222-4333-8444-555555555555");
   assert_int_equal (g->memory_bytes, 512ull << 20);
   assert_int_equal (g->vcpus, 2);
+  assert_string_equal (g->machine, "pc-q35-7.2");
+  assert_string_equal (g->accel, "kvm");
+  assert_string_equal (g->cpu, "EPYC-Milan");
   assert_int_equal (g->ndisks, 4);
   assert_string_equal (g->disks[2].path, "nbd://10.0.0.1:10809/data");
   assert_string_equal (g->disks[3].path, "nbd+unix:///more?socket=/run/n");

@@ -115,6 +115,18 @@ monitor_process_time (int pid, struct thread_time *ret)
   return !had.unread;
 }
 
+/* Who waits in the host's kernel. */
+static struct monitor_vcpu waits;
+static size_t nwaits;
+
+size_t
+monitor_blocked (int pid, struct monitor_vcpu ret[MONITOR_MAX_VCPUS])
+{
+  assert_int_equal (pid, 7);
+  ret[0] = waits;
+  return nwaits;
+}
+
 /* What the parser says: 0, or why there is no kernel. */
 static int parser_says;
 static unsigned looked;
@@ -200,6 +212,7 @@ setup (void **state)
   looked = 0;
   asked_doubt = stands = false;
   memset (&had, 0, sizeof had);
+  nwaits = 0;
   w->env.transports = &w->transports;
   w->env.interval_ms = EVERY_MS;
   w->env.anew = on_anew;

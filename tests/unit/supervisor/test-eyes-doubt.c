@@ -75,6 +75,50 @@ may_have_wanted_none (void **state)
   assert_string_equal (w->scheduler, "dead");
 }
 
+/* A thread of it waits for the host's storage: that is not its death, and is
+ * told when it lasts. */
+static void
+may_be_held_by_its_host (void **state)
+{
+  struct world *w = *state;
+  unsigned was;
+
+  lives (w);
+  was = looked;
+  nwaits = 1;
+  waits = (struct monitor_vcpu){ -1, 71, { 5000, 0 } };
+  stand_on (w, 6, 34, 5);
+  assert_int_equal (looked, was);
+  assert_string_equal (w->scheduler, "unknown");
+  assert_non_null (strstr (w->why, "its host has its QEMU wait"));
+  stand_on (w, 35, 35, 5);
+  beats (w, 36000, 5, true);
+  until_looked (w, 15000);
+  beats (w, 37000, 5, true);
+  assert_string_equal (w->scheduler, "dead");
+}
+
+/* Who serves disks waits there now and then. */
+static void
+may_have_others_wait (void **state)
+{
+  struct world *w = *state;
+  unsigned was;
+
+  lives (w);
+  was = looked;
+  nwaits = 1;
+  for (unsigned i = 6; i <= 15; i++)
+    {
+      waits = (struct monitor_vcpu){ -1, 71, { 5000 + i, 0 } };
+      stand_on (w, i, i, 5);
+    }
+  assert_int_equal (looked, was);
+  waits.time.run++;
+  beats (w, 16000, 5, true);
+  until_looked (w, 15000);
+}
+
 /* What another of its vCPUs has had is nothing to who stands. */
 static void
 must_have_had_it_itself (void **state)
@@ -202,6 +246,8 @@ main (void)
   const struct CMUnitTest tests[] = {
     T (must_have_had_its_chance),
     T (may_have_wanted_none),
+    T (may_be_held_by_its_host),
+    T (may_have_others_wait),
     T (must_have_had_it_itself),
     T (is_excused_while_it_prints_for_us),
     T (doubts_a_death),

@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 
 #define UNDO "{\"act\":\"level\",\"was\":4}"
+#define UNDO_PAUSE "{\"act\":\"pause\"}"
 #define UNDO_FOCUS "{\"act\":\"focus\",\"was\":1}"
 
 /* ---- the undoers ---- */
@@ -43,11 +44,13 @@ sets_level (struct collect_ctx *ctx, struct json_object *undo,
 }
 
 static const struct collect_undoer level
-    = { "level", LANE_CONSOLE, 3600000, false, sets_level };
+    = { "level", LANE_CONSOLE, 3600000, false, sets_level, 0, NULL };
 static const struct collect_undoer focus
-    = { "focus", LANE_CONSOLE, 3600000, true, sets_level };
+    = { "focus", LANE_CONSOLE, 3600000, true, sets_level, 4, "press a key" };
+static const struct collect_undoer pause_
+    = { "pause", LANE_MONITOR, 3600000, true, sets_level, .pauses = true };
 const struct collect_undoer *const collect_undoers[]
-    = { &level, &focus, NULL };
+    = { &level, &focus, &pause_, NULL };
 
 const struct collect_undoer *
 collect_undoer_find (const char *act)
@@ -206,6 +209,46 @@ what_a_diagnosis_leaves_is_undone (void **state)
   assert_int_equal (was, 4);
 }
 
+/* How long the guest stood is told: for what was undone, each time, and for
+ * what is not undone yet. */
+static void
+how_long_it_stood_is_told (void **state)
+{
+  struct world *w = *state;
+  struct diagnosis *dg = being_diagnosed (w);
+  struct incident_act *act;
+  bool waits = true;
+
+  dg->ops->intend (UNDO, on_answer, &waits, dg->arg);
+  on_disk (w, NULL);
+  act = incident_act_open (&newest (w)->inc, "level");
+  act->wall_ms -= 1000000; /* which stops nobody */
+  dg->ops->undone ("level", dg->arg);
+  for (unsigned i = 0; i < 2; i++)
+    {
+      dg->ops->intend (UNDO_PAUSE, on_answer, &waits, dg->arg);
+      while (w->nputs)
+        on_disk (w, NULL);
+      act = incident_act_open (&newest (w)->inc, "pause");
+      act->wall_ms -= 10000;
+      if (i == 0)
+        dg->ops->undone ("pause", dg->arg);
+    }
+  verdict (w, "userspace-stuck", "high");
+  assert_in_range (json_get_int (w->head, "vm_paused_ms", 0), 20000, 40000);
+  UNTIL_LOOP (w->d.loop, undone == 1);
+}
+
+static void
+of_one_that_never_stood_that_is_told (void **state)
+{
+  struct world *w = *state;
+
+  being_diagnosed (w);
+  verdict (w, "userspace-stuck", "high");
+  assert_int_equal (json_get_int (w->head, "vm_paused_ms", -1), 0);
+}
+
 /* ---- a daemon before this one died ---- */
 
 static void
@@ -254,6 +297,30 @@ a_guest_that_never_listens_is_looked_at (void **state)
                   newest (w)->undo_tries == i || state_of (w) == ACT_UNDONE);
     }
   assert_int_equal (state_of (w), ACT_UNDONE);
+}
+
+/* What says so of itself is not tried for ever, and a person is told. */
+static void
+some_are_given_up (void **state)
+{
+  struct world *w = *state;
+
+  fails_so_often = 100;
+  had (w, "sent", 7, 0, INCIDENT_RECOVERED, UNDO_FOCUS);
+  incidents_writer_up (w->incidents);
+  for (unsigned i = 1; i < 4; i++)
+    {
+      UNTIL_LOOP (w->d.loop, newest (w)->undo_tries == i);
+      assert_int_equal (state_of (w), ACT_OPEN);
+      loop_advance (w->d.loop, 600000);
+    }
+  UNTIL_LOOP (w->d.loop, state_of (w) == ACT_DROPPED);
+  assert_int_equal (fails_so_often, 96);
+  assert_string_equal (newest (w)->inc.acts[0].why,
+                       "tried 4 times: press a key");
+  loop_advance (w->d.loop, 3600000);
+  turn (w);
+  assert_int_equal (fails_so_often, 96);
 }
 
 static void
@@ -326,8 +393,11 @@ main (void)
     T (it_is_on_disk_before_it_is_done),
     T (what_is_not_on_disk_is_not_done),
     T (what_a_diagnosis_leaves_is_undone),
+    T (how_long_it_stood_is_told),
+    T (of_one_that_never_stood_that_is_told),
     T (first_it_is_undone_and_then_looked_at),
     T (a_guest_that_never_listens_is_looked_at),
+    T (some_are_given_up),
     T (also_of_one_that_is_packed),
     T (of_another_life_it_is_dropped),
     T (a_reboot_undoes_what_is_the_kernels),

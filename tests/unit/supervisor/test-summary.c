@@ -60,6 +60,9 @@ static const char head_text[]
       "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
       "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"},"
       "{\"level\":\"pass\",\"says\":\"well\"}],"
+      "\"impact\":[{\"collector\":\"gdb\",\"what\":\"x\"}],"
+      "\"vm_paused_ms\":1500,"
+      "\"guest\":{\"vcpus\":1,\"accel\":\"tcg\",\"machine\":\"\\u001b[2J\"},"
       "\"gaps\":[{\"what\":\"taps\",\"why\":\"there is no network interface "
       "of this guest on this host, as far as anybody can say\"}]}";
 
@@ -88,6 +91,11 @@ test_fits (void **state)
                  || (text.data[i] >= 0x20 && text.data[i] < 0x7f));
   assert_non_null (strstr (buf_str (&text), "\n                          "));
   assert_non_null (strstr (buf_str (&text), "  - fail: \\e[31mred"));
+  assert_non_null (strstr (buf_str (&text),
+                           "\nWhat was done to the guest (it was stopped "
+                           "for it, at most 1s500ms):\n  - gdb: x\n"));
+  assert_non_null (strstr (buf_str (&text),
+                           "\nMachine     1 CPU, \\e[2J, tcg\n"));
 }
 
 static const char gaps_text[]

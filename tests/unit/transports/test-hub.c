@@ -281,6 +281,8 @@ test_probe_mode_connects_for_use_only (void **state)
   assert_int_equal (hub_kept (s.w.hub, uuid, "serial0", &text, &kept, NULL),
                     0);
   assert_true (text.len > 0 && kept.last_ms > 0);
+  assert_true (kept.nmarks > 0 && kept.marks[0].offset == 0);
+  assert_int_equal (kept.marks[kept.nmarks - 1].ms, kept.last_ms);
   nap_ms (50);
   fakecons_stats (s.fake, 0, &st);
   assert_int_equal (st.connects, connects);

@@ -135,6 +135,7 @@ test_growing_loses_nothing (void **state)
 static void
 test_times (void **state)
 {
+  struct ring_mark marks[RING_MARKS];
   struct ring *r;
 
   assert_int_equal (ring_new (1024, &r, NULL), 0);
@@ -146,12 +147,23 @@ test_times (void **state)
   assert_int_equal (ring_time_of (r, 19), 1000);
   assert_int_equal (ring_time_of (r, 20), 2000);
   assert_int_equal (ring_last_ms (r), 2000);
+  assert_int_equal (ring_marks (r, 5, marks), 2);
+  assert_int_equal (marks[0].pos, 5);
+  assert_int_equal (marks[0].ms, 1000);
+  assert_int_equal (marks[1].pos, 20);
+  assert_int_equal (marks[1].ms, 2000);
+  assert_int_equal (ring_marks (r, 20, marks), 1);
+  assert_int_equal (marks[0].pos, 20);
+  assert_int_equal (ring_marks (r, 30, marks), 0);
   for (unsigned i = 0; i < 2 * RING_MARKS; i++)
     append_pattern (r, 1, 3000 + i);
   /* Older than all that is remembered: the oldest remembered. */
   assert_int_equal (ring_time_of (r, 0), 3000 + RING_MARKS);
   assert_int_equal (ring_time_of (r, ring_head (r) - 1),
                     3000 + 2 * RING_MARKS - 1);
+  /* Of what is older it is not said when it came. */
+  assert_int_equal (ring_marks (r, 0, marks), RING_MARKS);
+  assert_int_equal (marks[0].pos, 30 + RING_MARKS);
   ring_free (r);
 }
 
@@ -213,7 +225,7 @@ test_readers_beside_a_writer (void **state)
   assert_int_equal (pthread_create (&t, NULL, writer, r), 0);
   while (pos < RACE_BYTES)
     {
-      assert_int_equal (ring_wait (r, pos, clock_ms () + 10000), 0);
+      assert_int_equal (ring_wait (r, pos, clock_ms () + 60000), 0);
       lost += read_check (r, &pos, 1000);
     }
   pthread_join (t, NULL);
