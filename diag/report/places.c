@@ -358,6 +358,17 @@ plain_line (struct buf *line, const char *at, size_t len)
     }
 }
 
+static bool
+is_ours (const struct page *p, unsigned file, unsigned n)
+{
+  if (p->nours == 0 || strcmp (p->files[file]->name, CONSOLE_LOG) != 0)
+    return false;
+  for (unsigned i = 0; i < p->nours; i++)
+    if (n >= p->ours[i].from && n <= p->ours[i].to)
+      return true;
+  return false;
+}
+
 static void
 on_line (unsigned n, const char *line, size_t len, void *arg)
 {
@@ -373,7 +384,10 @@ on_line (unsigned n, const char *line, size_t len, void *arg)
     hit = !p->marks[i].plain && p->marks[i].file == l->file
           && p->marks[i].line == n;
   html_printf (p, "<span%s id=\"L%u-%u\"><a href=\"#L%u-%u\">%u</a>",
-               hit ? " class=\"hit\"" : "", l->file, n, l->file, n, n);
+               hit                      ? " class=\"hit\""
+               : is_ours (p, l->file, n) ? " class=\"ours\""
+                                         : "",
+               l->file, n, l->file, n, n);
   plain_line (&text, line, len < most ? len : most);
   html_bytes (p, buf_str (&text), text.len);
   if (len > most)

@@ -19,6 +19,8 @@
 #define SHOWN_MOST 200        /* rows of a table */
 #define FILES_READ 64
 #define MARKS_MOST 64
+#define OURS_MOST 16
+#define CONSOLE_LOG "console/tail.log"
 #define TEXT_SHOWN 1500      /* bytes of one text of somebody else's */
 
 /* A file of the bundle, read once. */
@@ -56,6 +58,12 @@ struct page
   struct mark marks[MARKS_MOST]; /* lines that something links to */
   unsigned nmarks;
   struct report_tasks *tasks;
+  /* Lines of the console that came while hangdog typed there. */
+  struct stretch
+  {
+    unsigned from, to;
+  } ours[OURS_MOST];
+  unsigned nours;
 };
 
 /* ---- text (html.c) ---- */

@@ -8,7 +8,7 @@
 /* Of the text below: the page's policy allows this style, and no other.  The
  * test of the report says what it must be. */
 const char report_style_hash[]
-    = "sha256-u6ogeI6s3wIOQU3RoRd+Rd7PvGlwhjzXwuN2c6C/2Bk=";
+    = "sha256-8lxLkT8eQwqtdEH4zBjF3tsOva2kNSxrIDb55NtVn+I=";
 
 const char report_style[] =
     ":root{--bg:#f3f5f8;--fg:#171b22;--soft:#566070;--card:#fff;"
@@ -153,6 +153,7 @@ const char report_style[] =
     "padding:0 .75rem}"
     ".lines a{display:inline-block;min-width:3.2rem;padding-right:.8rem;"
     "color:var(--soft);text-align:right;user-select:none}"
+    ".lines .ours{opacity:.65}"
     ".lines i{color:var(--soft)}.lines .hit{background:var(--hit)}.lines "
     ":target{background:var(--hit);box-shadow:inset .3rem 0 var(--bad);"
     "font-weight:600}"

@@ -8,6 +8,7 @@
 #include "base/json.h"
 
 #include <stdio.h>
+#include <limits.h>
 #include <string.h>
 
 #define CONSOLE_LINES 240
@@ -91,6 +92,20 @@ end_of (struct page *p, const char *name, const char *what, unsigned lines,
   html (p, "</div></details>");
 }
 
+static void
+on_index (struct json_object *row, unsigned line, void *arg)
+{
+  struct page *p = arg;
+  int64_t from = json_get_int (row, "line", 0);
+  int64_t to = json_get_int (row, "last_line", 0);
+
+  (void) line;
+  if (!str_of (row, "typed_by")[0] || from <= 0 || to < from || to > INT_MAX
+      || p->nours == OURS_MOST)
+    return;
+  p->ours[p->nours++] = (struct stretch){ (unsigned) from, (unsigned) to };
+}
+
 void
 report_words (struct page *p)
 {
@@ -102,8 +117,12 @@ report_words (struct page *p)
   rows_each (p, "kernel/events.jsonl", on_event, &e);
   if (e.n)
     html (p, "</ul>");
-  end_of (p, "console/tail.log", "The end of its console", CONSOLE_LINES,
-          true);
+  p->nours = 0;
+  rows_each (p, "console/index.jsonl", on_index, p);
+  end_of (p, CONSOLE_LOG, "The end of its console", CONSOLE_LINES, true);
+  if (p->nours && file_read (p, CONSOLE_LOG))
+    html (p, "<p class=\"hint\">What is faint came while hangdog itself typed "
+             "there: its checks, and the answers to them.</p>");
   end_of (p, "memory/dmesg.txt",
           "The end of its kernel's log, read from its memory", LOG_LINES,
           true);

@@ -125,6 +125,17 @@ static const struct kind kinds[] = {
              "who answers by ARP for the guest", "got</td></tr>",
              "got, <a href=\"#gaps\">but not all</a>", "id=\"gaps\"",
              "<strong>1.5 s</strong> at most" } },
+  { .name = "what hangdog typed itself",
+    .manifest = INCIDENT ("slow", "}}}"),
+    .files = { { "console/tail.log", "one\ntwo\nthree\nfour\n" },
+               { "console/index.jsonl",
+                 "{\"offset\":0,\"line\":4,\"mono_ms\":1}\n"
+                 "{\"offset\":4,\"end\":9,\"line\":2,\"last_line\":3,"
+                 "\"typed_by\":\"hangdog\"}\n{\"line\":4,\"last_line\":1,"
+                 "\"typed_by\":\"hangdog\"}\n" } },
+    .has = { "-2\">2</a>two", "itself typed", "class=\"ours\" id=\"L7-2",
+             "class=\"ours\" id=\"L7-3" },
+    .has_not = { "class=\"ours\" id=\"L7-1", "class=\"ours\" id=\"L7-4" } },
   /* Nothing rests on what was only said around then. */
   { .name = "said around then",
     .manifest = INCIDENT ("slow", "}},\"clock\":{\"utc\":"
