@@ -46,6 +46,13 @@ clock_wall_ms (void)
   return now_ms;
 }
 
+char *
+clock_format (char *dst, size_t n, uint64_t wall_ms)
+{
+  snprintf (dst, n, "%llu", (unsigned long long) wall_ms);
+  return dst;
+}
+
 int
 nanosleep (const struct timespec *req, struct timespec *left)
 {
