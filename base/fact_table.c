@@ -51,18 +51,16 @@ struct fact_table
   size_t nguests, cap;
 };
 
-static const char *
-guest_key (const void *table, size_t i)
+struct key
 {
-  return ((const struct fact_table *) table)->guests[i]->uuid;
-}
+  const char *name, *source; /* name: a guest's uuid, or a fact's */
+};
 
-/* Among n that are sorted by key_of (in, i): where it is, or where it would
- * have to go. */
+/* Among n in their order: where it is, or where it would have to go. */
 static size_t
 find (const void *in, size_t n,
-      const char *(*key_of) (const void *in, size_t i), const char *key,
-      bool *ret_found)
+      int (*compare) (const struct key *key, const void *in, size_t i),
+      const struct key *key, bool *ret_found)
 {
   size_t lo = 0, hi = n, mid;
   int c;
@@ -71,7 +69,7 @@ find (const void *in, size_t n,
   while (lo < hi)
     {
       mid = lo + (hi - lo) / 2;
-      c = strcmp (key, key_of (in, mid));
+      c = compare (key, in, mid);
       if (c == 0)
         {
           *ret_found = true;
@@ -85,10 +83,20 @@ find (const void *in, size_t n,
   return lo;
 }
 
+static int
+compare_guest (const struct key *key, const void *table, size_t i)
+{
+  const struct fact_table *t = table;
+
+  return strcmp (key->name, t->guests[i]->uuid);
+}
+
 static size_t
 find_guest (const struct fact_table *t, const char *uuid, bool *ret_found)
 {
-  return find (t, t->nguests, guest_key, uuid, ret_found);
+  const struct key key = { .name = uuid };
+
+  return find (t, t->nguests, compare_guest, &key, ret_found);
 }
 
 static const char *
@@ -97,33 +105,24 @@ source_of (const struct kept *k)
   return k->strings + strlen (k->strings) + 1;
 }
 
+static int
+compare_fact (const struct key *key, const void *guest, size_t i)
+{
+  const struct kept *k = ((const struct guest *) guest)->facts[i];
+  int c = strcmp (key->name, k->strings);
+
+  return c != 0 ? c : strcmp (key->source, source_of (k));
+}
+
 /* Where that name's of that source is, or would have to go; source "": where
  * those of that name begin. */
 static size_t
 find_fact (const struct guest *g, const char *name, const char *source,
            bool *ret_found)
 {
-  size_t lo = 0, hi = g->nfacts, mid;
-  int c;
+  const struct key key = { name, source };
 
-  *ret_found = false;
-  while (lo < hi)
-    {
-      mid = lo + (hi - lo) / 2;
-      c = strcmp (name, g->facts[mid]->strings);
-      if (c == 0)
-        c = strcmp (source, source_of (g->facts[mid]));
-      if (c == 0)
-        {
-          *ret_found = true;
-          return mid;
-        }
-      if (c < 0)
-        hi = mid;
-      else
-        lo = mid + 1;
-    }
-  return lo;
+  return find (g, g->nfacts, compare_fact, &key, ret_found);
 }
 
 /* Behind the last one with the name of the one at i. */

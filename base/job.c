@@ -1,25 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Jobs: one thread each, discarded when they do not come back.
- *
- * A job is seen from two sides.  The loop side owns the list, the timer and
- * done(); the thread side owns run() and its arg.  They meet in `home`: its
- * lock guards each job's `phase`, which decides who of the two was first,
- * and the list of those that are back.  home outlives the pool as long as a
- * thread is still somewhere in run().  Coming back allocates nothing, so that
- * no end is lost when memory is short.
+ * Jobs: one thread each, discarded when they do not come back.  This is the
+ * loop's side.
  */
-#include "base/job.h"
+#include "base/job_impl.h"
 
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -30,14 +21,6 @@
 #define DEFAULT_DISCARDED 32
 #define DEFAULT_GRACE_MS 500
 #define DEFAULT_STACK ((size_t) 256 << 10)
-#define PAUSE_NAP_MS 50u
-
-enum phase
-{
-  RUNNING,
-  BACK,      /* run() returned first; on its way to done() */
-  DISCARDED, /* the deadline was first; the thread frees arg */
-};
 
 const char *const job_lane_names[] = {
   [LANE_NONE] = "none",
@@ -75,205 +58,6 @@ const char *const job_lane_names[] = {
   [LANE_MAX] = NULL,
 };
 
-struct home
-{
-  pthread_mutex_t m;
-  int efd; /* somebody is back */
-  unsigned refs;
-  bool pool_gone;
-  struct job *back, **back_end;
-};
-
-struct job
-{
-  struct home *home;
-  struct job_pool *pool; /* loop side */
-  char *name, *guest;
-  enum job_lane lane;
-  char *part;                       /* "" = none */
-  char *lane_name;                  /* both */
-  uint64_t started_ms, deadline_ms; /* clock_ms() */
-  int (*run) (struct job *job, void *arg);
-  void (*done) (void *owner, void *arg, enum job_end end, int rc);
-  void (*free_arg) (void *arg);
-  void *owner, *arg;
-  atomic_bool stop;
-  enum phase phase; /* under home->m */
-  int rc;           /* under home->m */
-  struct timer *timer;
-  bool late; /* deadline passed, in its grace */
-  struct job *prev, *next; /* loop side: all that hold a thread */
-  struct job *next_back;
-};
-
-struct job_pool
-{
-  struct loop *loop;
-  struct home *home;
-  struct watch *watch;
-  struct job_limits limits;
-  struct job *jobs;
-  bool closing;
-  struct job_ear *ears, *next_ear; /* next_ear: to be told after this one */
-  struct job_stats stats;
-};
-
-/* ---- home ---- */
-
-static struct home *
-home_new (void)
-{
-  struct home *h = calloc (1, sizeof *h);
-
-  if (!h)
-    return NULL;
-  h->efd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (h->efd < 0)
-    {
-      free (h);
-      return NULL;
-    }
-  pthread_mutex_init (&h->m, NULL);
-  h->refs = 1;
-  h->back_end = &h->back;
-  return h;
-}
-
-static void
-home_unref (struct home *h)
-{
-  bool last;
-
-  {
-    LOCK_SCOPE (&h->m);
-    last = --h->refs == 0;
-  }
-  if (!last)
-    return;
-  close (h->efd);
-  pthread_mutex_destroy (&h->m);
-  free (h);
-}
-
-static void
-job_free (struct job *job)
-{
-  free (job->name);
-  free (job->guest);
-  free (job->part);
-  free (job->lane_name);
-  free (job);
-}
-
-static struct job *
-take_back (struct home *h)
-{
-  struct job *list;
-
-  LOCK_SCOPE (&h->m);
-  list = h->back;
-  h->back = NULL;
-  h->back_end = &h->back;
-  return list;
-}
-
-static void
-put_back (struct home *h, struct job *job)
-{
-  uint64_t one = 1;
-
-  job->next_back = NULL;
-  *h->back_end = job;
-  h->back_end = &job->next_back;
-  (void) !write (h->efd, &one, sizeof one);
-}
-
-/* ---- thread side ---- */
-
-/* The thread's last step.  From put_back() on the loop side may free the job
- * at any time. */
-static void
-come_back (struct job *job, int rc)
-{
-  struct home *h = job->home;
-  bool discarded, orphan;
-
-  {
-    LOCK_SCOPE (&h->m);
-    discarded = job->phase == DISCARDED;
-    if (!discarded)
-      {
-        job->phase = BACK;
-        job->rc = rc;
-        put_back (h, job);
-      }
-  }
-  if (discarded)
-    {
-      /* Before the loop side forgets the job: a free that hangs counts as a
-       * job that hangs. */
-      if (job->free_arg)
-        job->free_arg (job->arg);
-      {
-        LOCK_SCOPE (&h->m);
-        orphan = h->pool_gone;
-        if (!orphan)
-          put_back (h, job);
-      }
-      if (orphan)
-        job_free (job);
-    }
-  home_unref (h);
-}
-
-static void *
-job_main (void *arg)
-{
-  struct job *job = arg;
-  char name[16] = "";
-
-  for (size_t i = 0; i < sizeof name - 1 && job->name[i]; i++)
-    name[i] = job->name[i];
-  (void) pthread_setname_np (pthread_self (), name);
-  come_back (job, job->run (job, job->arg));
-  return NULL;
-}
-
-bool
-job_stopping (const struct job *job)
-{
-  return atomic_load (&job->stop) || clock_ms () >= job->deadline_ms;
-}
-
-bool
-job_pause (const struct job *job, uint64_t ms)
-{
-  uint64_t until = clock_ms () + ms, now;
-
-  while (!job_stopping (job) && (now = clock_ms ()) < until)
-    {
-      uint64_t nap = until - now < PAUSE_NAP_MS ? until - now : PAUSE_NAP_MS;
-      const struct timespec ts = { 0, (long) nap * 1000000 };
-
-      clock_nanosleep (CLOCK_MONOTONIC, 0, &ts, NULL);
-    }
-  return !job_stopping (job);
-}
-
-uint64_t
-job_deadline (const struct job *job)
-{
-  return job->deadline_ms;
-}
-
-const char *
-job_name (const struct job *job)
-{
-  return job->name;
-}
-
-/* ---- loop side ---- */
-
 static void
 unlink_job (struct job *job)
 {
@@ -305,7 +89,7 @@ receive (struct job_pool *pool)
   uint64_t v;
 
   (void) !read (pool->home->efd, &v, sizeof v);
-  for (job = take_back (pool->home); job; job = next)
+  for (job = job_take_back_ (pool->home); job; job = next)
     {
       next = job->next_back;
       unlink_job (job);
@@ -321,7 +105,7 @@ receive (struct job_pool *pool)
           job->done (job->owner, job->arg, JOB_RETURNED, job->rc);
         }
       tell_free (pool, job);
-      job_free (job);
+      job_free_ (job);
     }
 }
 
@@ -373,7 +157,7 @@ job_pool_new (struct loop *loop, const struct job_limits *limits,
   struct job_limits *l;
   int r;
 
-  if (!pool || !(pool->home = home_new ()))
+  if (!pool || !(pool->home = job_home_new_ ()))
     {
       free (pool);
       return error_errno (err, ENOMEM, "making a pool of jobs");
@@ -392,7 +176,7 @@ job_pool_new (struct loop *loop, const struct job_limits *limits,
                   on_back, pool, &pool->watch, err);
   if (r < 0)
     {
-      home_unref (pool->home);
+      job_home_unref_ (pool->home);
       free (pool);
       return r;
     }
@@ -489,11 +273,11 @@ job_pool_free (struct job_pool *pool, uint64_t wait_ms)
   for (; job; job = next)
     {
       next = job->next_back;
-      job_free (job);
+      job_free_ (job);
       left--;
     }
   free (pool);
-  home_unref (h);
+  job_home_unref_ (h);
   return left;
 }
 
@@ -551,7 +335,7 @@ spawn (struct job *job, size_t stack)
     {
       sigfillset (&all);
       pthread_sigmask (SIG_SETMASK, &all, &old);
-      r = pthread_create (&thread, &attr, job_main, job);
+      r = pthread_create (&thread, &attr, job_main_, job);
       pthread_sigmask (SIG_SETMASK, &old, NULL);
     }
   pthread_attr_destroy (&attr);
@@ -592,7 +376,7 @@ make_job (struct job_pool *pool, const struct job_spec *spec,
   if (r < 0)
     {
       if (job)
-        job_free (job);
+        job_free_ (job);
       return error_errno (err, -r, "job %s", spec->name);
     }
   job->home = pool->home;
@@ -630,9 +414,9 @@ job_start (struct job_pool *pool, const struct job_spec *spec,
   r = spawn (job, pool->limits.stack_bytes);
   if (r < 0)
     {
-      home_unref (pool->home);
+      job_home_unref_ (pool->home);
       timer_free (job->timer);
-      job_free (job);
+      job_free_ (job);
       pool->stats.refused_full++;
       return error_errno (err, -r, "job %s: starting a thread", spec->name);
     }

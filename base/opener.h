@@ -53,8 +53,10 @@ enum open_kind
                    "dm TYPE STATUS" for each target of device mapper, "nvme"
                    with the SMART log in hex digits, "ata-status" with the
                    sense data of SMART RETURN STATUS, "ata-data" with the
-                   sector of SMART READ DATA.  -ENODEV: of a kind that says
-                   nothing.  May never come back */
+                   sector of SMART READ DATA; "asleep" alone of a disk that
+                   would have to be woken for its answer, which is not done.
+                   -ENODEV: of a kind that says nothing.  May never come
+                   back */
   OPEN_MAILBOX, /* O_RDWR (O_RDONLY where it can only be read) of a regular file
                    or a block device of at most OPEN_MAILBOX_MAX bytes that
                    begins with OPEN_MAILBOX_MAGIC, which is read before: what

@@ -7,7 +7,9 @@
  *
  * Nothing but these questions can be asked, and none changes anything.  They
  * go with the kernel's own time limits: a shorter one would end in an abort or
- * a reset of the device.
+ * a reset of the device.  A disk that sleeps is let sleep: it is asked for its
+ * power mode first, which it can tell without its platters; and not even that
+ * is done of one that the host's kernel has suspended.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -162,13 +164,30 @@ ask_nvme (int fd, const char *name, struct buf *out, struct error *err)
   return 0;
 }
 
-/* ATA PASS-THROUGH (16) of SMART: protocol 3 has no data, 4 a sector of it. */
+#define SMART 0xb0
+#define CHECK_POWER_MODE 0xe5
+
+/* ATA PASS-THROUGH (16): protocol 3 has no data, 4 a sector of it. */
 static int
-smart (int fd, uint8_t feature, uint8_t *data, uint8_t sense[32])
+ata (int fd, uint8_t command, uint8_t feature, uint8_t *data,
+     uint8_t sense[32])
 {
-  uint8_t cdb[16] = { 0x85, data ? 4 << 1 : 3 << 1, data ? 0x0e : 0x20,
-                      0,    feature, 0, 1, 0, 0, 0, 0x4f, 0, 0xc2,
-                      0,    0xb0 };
+  bool is_smart = command == SMART;
+  uint8_t cdb[16] = { 0x85,
+                      data ? 4 << 1 : 3 << 1,
+                      data ? 0x0e : 0x20,
+                      0,
+                      feature,
+                      0,
+                      is_smart,
+                      0,
+                      0,
+                      0,
+                      is_smart ? 0x4f : 0,
+                      0,
+                      is_smart ? 0xc2 : 0,
+                      0,
+                      command };
   struct sg_io_hdr io = { .interface_id = 'S',
                           .dxfer_direction
                           = data ? SG_DXFER_FROM_DEV : SG_DXFER_NONE,
@@ -187,19 +206,62 @@ smart (int fd, uint8_t feature, uint8_t *data, uint8_t sense[32])
              : 0;
 }
 
+/* Its count, in either format of sense data (SAT): 00h and 01h are standby, 40h
+ * is spun down behind a cache that is not. */
+int
+open_asleep_ (const uint8_t *sense, size_t n, bool *ret)
+{
+  uint8_t mode;
+
+  if (n >= 22 && (sense[0] & 0x7f) == 0x72 && sense[8] == 0x09)
+    mode = sense[13];
+  else if (n >= 12 && (sense[0] & 0x7f) == 0x70 && (sense[2] & 0x0f) <= 1)
+    mode = sense[6];
+  else
+    return -EBADMSG;
+  *ret = mode == 0x00 || mode == 0x01 || mode == 0x40;
+  return 0;
+}
+
+bool
+open_suspended_ (const char *sys, const char *number)
+{
+  char file[128], state[16] = "";
+  CLEANUP_CLOSE int fd = -1;
+
+  snprintf (file, sizeof file, "%.64s/%.20s/device/power/runtime_status", sys,
+            number);
+  fd = open (file, O_RDONLY | O_CLOEXEC);
+  return fd >= 0 && read (fd, state, sizeof state - 1) > 0
+         && (strncmp (state, "suspend", 7) == 0);
+}
+
 static int
 ask_ata (int fd, const char *name, struct buf *out, struct error *err)
 {
   uint8_t data[SECTOR] = { 0 }, sense[32] = { 0 }, unused[32];
-  int r = smart (fd, 0xda, NULL, sense);
+  bool asleep = false;
+  int r = ata (fd, CHECK_POWER_MODE, 0, NULL, sense);
 
+  if (r == 0)
+    r = open_asleep_ (sense, sizeof sense, &asleep);
+  if (r == 0 && asleep)
+    {
+      buf_puts (out, "asleep\n");
+      return 0;
+    }
+  if (r == 0)
+    {
+      memset (sense, 0, sizeof sense);
+      r = ata (fd, SMART, 0xda, NULL, sense);
+    }
   if (r == -EPERM || r == -EACCES)
     return error_set (err, EPERM, "asking %s for SMART takes CAP_SYS_RAWIO",
                       name);
   if (r < 0)
     return error_errno (err, -r, "asking %s for SMART", name);
   put_hex (out, "ata-status", sense, sizeof sense);
-  if (smart (fd, 0xd0, data, unused) == 0)
+  if (ata (fd, SMART, 0xd0, data, unused) == 0)
     put_hex (out, "ata-data", data, sizeof data);
   return 0;
 }
@@ -255,6 +317,11 @@ open_health_ (const struct open_req *req, int *ret_fd, struct error *err)
   else if (strncmp (name, "nvme", 4) != 0
            && (strncmp (name, "sd", 2) != 0 || !is_ata (req->path)))
     return error_set (err, ENODEV, "%s is of a kind that says nothing", name);
+  else if (open_suspended_ ("/sys/dev/block", req->path))
+    {
+      buf_puts (&text, "asleep\n");
+      r = 0;
+    }
   else
     {
       fd = open_disk (name, major, minor, err);

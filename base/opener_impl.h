@@ -26,6 +26,11 @@ int check_kmsg_ (const struct open_req *req, struct error *err);
 int open_kmsg_ (const struct open_req *req, int *ret_fd, struct error *err);
 
 int check_health_ (const struct open_req *req, struct error *err);
+/* Below sys ("/sys/dev/block"): that device has been suspended, and would be
+ * woken by whoever opens it. */
+bool open_suspended_ (const char *sys, const char *number);
+/* From the sense data that CHECK POWER MODE left; -EBADMSG: it does not say. */
+int open_asleep_ (const uint8_t *sense, size_t n, bool *ret);
 int open_health_ (const struct open_req *req, int *ret_fd, struct error *err);
 
 /* Is the request for a socket well-formed? */

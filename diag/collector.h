@@ -146,12 +146,14 @@ extern const struct collector collect_core;
 extern const struct collector collect_qmp;
 extern const struct collector collect_commands;
 extern const struct collector collect_dialogue;
+extern const struct collector collect_xon;
 extern const struct collector *const collectors[]; /* ends with NULL */
 
 /* Who undoes an act that was intended, where its collector could not: that got
  * stuck, or the daemon died.  Runs in a job; before the next diagnosis of that
- * guest begins, and again later, until it goes well or the guest lives another
- * life.  It may have been done already, or never been begun. */
+ * guest begins, and again later, until it goes well, was tried often enough or
+ * the guest lives another life.  It may have been done already, or never been
+ * begun. */
 struct collect_undoer
 {
   const char *act;
@@ -162,6 +164,10 @@ struct collect_undoer
    * "", and nothing that is brought home is looked at.  0: it is as it was. */
   int (*run) (struct collect_ctx *ctx, struct json_object *undo,
               struct error *err);
+  /* It fails so often at most, and is dropped then; 0 = as often as it takes.
+   * in_vain: what a person is told then, of 90 bytes at most. */
+  unsigned tries;
+  const char *in_vain;
   bool pauses; /* as long as it is not undone the guest stands */
 };
 extern const struct collect_undoer *const collect_undoers[]; /* ends NULL */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The two halves of the run directory source: the loop's (rundir.c) and the
- * scanning job's (rundir_scan.c).  Internal to guests/.
+ * scanning job's (rundir_scan.c; rundir_folder.c says what a folder shows,
+ * rundir_who.c whose process is in it).  Internal to guests/.
  */
 #ifndef HANGDOG_GUESTS_RUNDIR_H
 #define HANGDOG_GUESTS_RUNDIR_H
@@ -11,6 +12,8 @@
 #include "guests/eve.h"
 #include "guests/guest.h"
 #include "guests/qemu.h"
+
+#include <dirent.h>
 
 #define RUNDIR_MAX_GUESTS 4096u
 #define RUNDIR_MAX_WATCHED 32u /* folders with an inotify descriptor */
@@ -102,6 +105,9 @@ int rundir_open (const struct rundir_look *l, enum open_kind kind,
 int rundir_read (const struct rundir_look *l, const char *root,
                  const char *path, char *buf, size_t max, size_t *ret_len);
 
+DIR *rundir_list (const struct rundir_look *l, const char *path, int *ret_code,
+                  struct error *err);
+
 struct rundir_who
 {
   const char *folder, *uuid; /* in; uuid "" = not known */
@@ -114,6 +120,29 @@ struct rundir_who
 bool rundir_find_process (const struct rundir_look *l, struct rundir_who *w);
 /* A stable one for a QEMU that was started without; uuid of UUID_TEXT. */
 void rundir_make_uuid (char *uuid, const char *root, const char *name);
+
+/* What may be something of a guest's, in its folder: rundir_folder.c. */
+#define RUNDIR_MAX_ENTRIES 256u
+struct rundir_entries
+{
+  unsigned count;
+  struct
+  {
+    char name[32];
+    unsigned char type; /* DT_... */
+  } e[RUNDIR_MAX_ENTRIES];
+};
+
+int rundir_entries_read (const struct rundir_look *l, const char *folder,
+                         struct rundir_entries *list, struct error *err);
+/* A folder that holds nothing of a guest is none. */
+bool rundir_is_guest (const struct rundir_config *cfg,
+                      const struct rundir_entries *list);
+/* NULL: no memory. */
+struct guest *rundir_guest (const struct rundir_look *l,
+                            struct rundir_folder *f, struct rundir_who *w,
+                            bool has_pidfile,
+                            const struct rundir_entries *list);
 
 /* ---- the job ---- */
 

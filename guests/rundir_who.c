@@ -9,6 +9,8 @@
 #include "base/io.h"
 #include "base/opener.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -45,6 +47,25 @@ rundir_read (const struct rundir_look *l, const char *root, const char *path,
   buf[len] = '\0';
   *ret_len = len;
   return 0;
+}
+
+DIR *
+rundir_list (const struct rundir_look *l, const char *path, int *ret_code,
+             struct error *err)
+{
+  int fd = -1;
+  DIR *dir;
+
+  *ret_code = rundir_open (l, OPEN_DIR, l->scan->cfg.root, path, &fd, err);
+  if (*ret_code < 0)
+    return NULL;
+  dir = fdopendir (fd);
+  if (!dir)
+    {
+      *ret_code = error_errno (err, errno, "%s/%s", l->scan->cfg.root, path);
+      close (fd);
+    }
+  return dir;
 }
 
 /* ---- who runs here ---- */

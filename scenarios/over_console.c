@@ -27,8 +27,8 @@ scenario_over_console (const struct scenario *s, const struct guest *g,
   int rc;
 
   snprintf (who, sizeof who, "scenario %s", s->name);
-  rc = console_ask_open (env, g, console, who, job_deadline (job),
-                         &session, &opened, err);
+  rc = console_ask_open (env, g, console, LEASE_SCENARIO, who,
+                         job_deadline (job), &session, &opened, err);
   report.own_ms = clock_ms () - begun;
   if (rc >= 0 && session)
     {

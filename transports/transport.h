@@ -43,6 +43,11 @@ enum typing
 typedef enum typing typing_fn (void *arg, const char *uuid,
                                const char *console, char *what, size_t n);
 
+/* Any thread: has the guest's kernel printed on that console in this boot, by
+ * what was read there?  1, 0; -1: nobody has read it. */
+typedef int kernel_prints_fn (void *arg, const char *uuid,
+                              const char *console);
+
 /* What disturbs a guest beyond a question, and is done only where the
  * configuration allows it by name (settings.c has those, by bit). */
 enum intrusive
@@ -69,6 +74,8 @@ struct transport_env
    * reads along. */
   typing_fn *may_type;
   void *may_type_arg;
+  kernel_prints_fn *kernel_prints; /* NULL = nobody reads along */
+  void *kernel_prints_arg;
   const char *libexec; /* the folder of our programmes */
   const char *ssh_dir; /* keys, passwords and known hosts: ssh/ssh.h */
   struct disk *disk; /* what is known of mailboxes; NULL = there are none */

@@ -23,6 +23,7 @@ const struct collector *const collectors[] = {
   &collect_nmi,
   &collect_qmp,
   &collect_commands,
+  &collect_xon,
   &collect_dialogue,
   &collect_exec,
   &collect_core,

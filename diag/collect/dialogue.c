@@ -217,8 +217,8 @@ run (struct collect_ctx *ctx, struct error *err)
 
   snprintf (who, sizeof who, "a diagnosis, step %.63s", ctx->step);
   snprintf (t.file, sizeof t.file, "dialogue/%.63s.txt", ctx->step);
-  rc = console_ask_open (ctx->env, ctx->guest, own->console, who,
-                         ctx->deadline, &session, &opened, err);
+  rc = console_ask_open (ctx->env, ctx->guest, own->console, LEASE_SCENARIO,
+                         who, ctx->deadline, &session, &opened, err);
   if (rc < 0)
     return rc;
   if (!session)

@@ -232,6 +232,7 @@ health_read (const char *text, size_t len, struct health *ret)
   for (char *line = copy ? strtok_r (copy, "\n", &save) : NULL; line;
        line = strtok_r (NULL, "\n", &save))
     {
+      ret->asleep = ret->asleep || strcmp (line, "asleep") == 0;
       if (strncmp (line, "dm ", 3) == 0)
         read_target (line + 3, ret);
       for (size_t i = 0; i < ARRAY_LEN (disks); i++)

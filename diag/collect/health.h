@@ -38,13 +38,23 @@ struct health
   enum disk_health disk;
   int64_t media_errors; /* -1 = not known */
   char why[160];        /* what a disk warns of, "" = of nothing */
+  bool asleep;          /* it was not woken to be asked */
 };
 
 void health_read (const char *text, size_t len, struct health *ret);
 
+/* What devices said, for all disks of a guest: none is asked twice. */
+struct health_asked;
+struct health_asked *health_asked_new (void); /* NULL: no memory */
+void health_asked_free (struct health_asked *all);
+
 /* Asks those devices (of backing_look()) and notes down in each what it said.
  * Facts are of the disk target; what could not be asked is a gap. */
 void health_ask (struct collect_ctx *ctx, const char *target,
-                 struct json_object *devices);
+                 struct json_object *devices, struct health_asked *all);
+/* One of those devices sleeps, and would be woken by a read: only those are
+ * asked that may. */
+bool health_sleeps (struct collect_ctx *ctx, struct json_object *devices,
+                    struct health_asked *all);
 
 #endif

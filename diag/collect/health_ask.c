@@ -11,10 +11,26 @@
 #include "base/opener.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ASK_MS 1500
 #define MAX_TEXT (64u << 10)
+#define MAX_ASKED 64 /* devices behind all disks of a guest */
+
+struct answered
+{
+  char number[24];
+  struct health health;
+  struct error why;
+  int rc;
+};
+
+struct health_asked
+{
+  struct answered list[MAX_ASKED];
+  unsigned n;
+};
 
 /* Of all devices together: the worst pool, the worst disk. */
 struct sum
@@ -23,7 +39,20 @@ struct sum
   char pool_name[100], disk_name[40];
   int64_t media_errors;
   bool failed; /* one gap for a disk of the guest is enough */
+  bool asleep;
 };
+
+struct health_asked *
+health_asked_new (void)
+{
+  return calloc (1, sizeof (struct health_asked));
+}
+
+void
+health_asked_free (struct health_asked *all)
+{
+  free (all);
+}
 
 static bool
 is_asked (const char *device, const char *kind)
@@ -56,6 +85,25 @@ ask (struct collect_ctx *ctx, const char *number, struct health *ret,
   return 0;
 }
 
+/* The same behind several disks is asked once: a dead one costs its time
+ * once.  NULL: there are too many. */
+static const struct answered *
+ask_once (struct collect_ctx *ctx, const char *number,
+          struct health_asked *all)
+{
+  struct answered *a;
+
+  for (unsigned i = 0; i < all->n; i++)
+    if (strcmp (all->list[i].number, number) == 0)
+      return &all->list[i];
+  if (all->n == MAX_ASKED || strlen (number) >= sizeof a->number)
+    return NULL;
+  a = &all->list[all->n++];
+  snprintf (a->number, sizeof a->number, "%s", number);
+  a->rc = ask (ctx, number, &a->health, &a->why);
+  return a;
+}
+
 /* Into its object of disk/images.json. */
 static void
 note (struct json_object *o, const struct health *h)
@@ -73,6 +121,8 @@ note (struct json_object *o, const struct health *h)
     json_add_int (o, "media_errors", h->media_errors);
   if (h->why[0])
     json_add_str (o, "warns", h->why);
+  if (h->asleep)
+    json_add_bool (o, "asleep", true);
 }
 
 static void
@@ -93,6 +143,7 @@ take (struct sum *sum, struct json_object *o, const struct health *h)
       sum->disk = *h;
       snprintf (sum->disk_name, sizeof sum->disk_name, "%s", device);
     }
+  sum->asleep |= h->asleep;
   if (h->media_errors >= 0)
     sum->media_errors = (sum->media_errors > 0 ? sum->media_errors : 0)
                         + h->media_errors;
@@ -100,30 +151,30 @@ take (struct sum *sum, struct json_object *o, const struct health *h)
 
 static void
 one (struct collect_ctx *ctx, const char *target, struct json_object *o,
-     struct sum *sum)
+     struct health_asked *all, struct sum *sum)
 {
   const char *device = json_get_str (o, "device");
   const char *kind = json_get_str (o, "kind");
   const char *number = json_get_str (o, "number");
-  struct error why = ERROR_INIT;
-  struct health h;
-  int r;
+  const struct answered *a;
+  const char *why;
 
   if (!device || !kind || !number || !is_asked (device, kind))
     return;
-  r = ask (ctx, number, &h, &why);
-  if (r == 0)
+  a = ask_once (ctx, number, all);
+  if (a && a->rc == 0)
     {
-      note (o, &h);
-      take (sum, o, &h);
+      note (o, &a->health);
+      take (sum, o, &a->health);
     }
   /* Of a kind that says nothing: that is no gap. */
-  if (r == 0 || r == -ENODEV)
+  if (a && (a->rc == 0 || a->rc == -ENODEV))
     return;
-  json_add_text (o, "not_asked", error_text (&why), strlen (error_text (&why)));
+  why = a ? error_text (&a->why) : "too many devices";
+  json_add_text (o, "not_asked", why, strlen (why));
   if (!sum->failed)
     ctx->out->gap (ctx->out, "disk/images.json", "%s: how %s behind it is: %s",
-                   target, device, error_text (&why));
+                   target, device, why);
   sum->failed = true;
 }
 
@@ -193,17 +244,47 @@ say_disk (struct collect_ctx *ctx, const char *target, const struct sum *sum)
     collect_int (ctx, name, "host", sum->media_errors);
 }
 
+static size_t
+length_of (struct json_object *devices)
+{
+  return json_object_is_type (devices, json_type_array)
+             ? json_object_array_length (devices)
+             : 0;
+}
+
 void
 health_ask (struct collect_ctx *ctx, const char *target,
-            struct json_object *devices)
+            struct json_object *devices, struct health_asked *all)
 {
   struct sum sum = { .media_errors = -1 };
-  size_t n = json_object_is_type (devices, json_type_array)
-                 ? json_object_array_length (devices)
-                 : 0;
+  char name[FACT_NAME_MAX];
 
-  for (size_t i = 0; i < n && !collect_over (ctx); i++)
-    one (ctx, target, json_object_array_get_idx (devices, i), &sum);
+  for (size_t i = 0; i < length_of (devices) && !collect_over (ctx); i++)
+    one (ctx, target, json_object_array_get_idx (devices, i), all, &sum);
   say_pool (ctx, target, &sum);
   say_disk (ctx, target, &sum);
+  collect_name (name, sizeof name, "disk.", target, ".asleep");
+  if (sum.asleep)
+    collect_bool (ctx, name, "host", true);
+}
+
+bool
+health_sleeps (struct collect_ctx *ctx, struct json_object *devices,
+               struct health_asked *all)
+{
+  bool sleeps = false;
+
+  for (size_t i = 0; i < length_of (devices) && !collect_over (ctx); i++)
+    {
+      struct json_object *o = json_object_array_get_idx (devices, i);
+      const char *kind = json_get_str (o, "kind");
+      const char *number = json_get_str (o, "number");
+      const struct answered *a
+          = kind && number && strcmp (kind, "scsi") == 0
+                ? ask_once (ctx, number, all)
+                : NULL;
+
+      sleeps |= a && a->rc == 0 && a->health.asleep;
+    }
+  return sleeps;
 }

@@ -317,6 +317,7 @@ struct probe
   struct json_object *doc;
   char behind[240]; /* of those that were looked at */
   bool mixed;       /* they have not the same behind them */
+  struct health_asked *health;
 };
 
 /* What one of them waits for is told where that is the same of all. */
@@ -412,6 +413,8 @@ one (struct probe *p, const struct guest_disk *d)
   struct error why = ERROR_INIT;
   struct backing backing;
   struct json_object *o;
+  const char *target = d->target;
+  char name[FACT_NAME_MAX];
   int r;
 
   if (d->path[0] != '/')
@@ -422,13 +425,24 @@ one (struct probe *p, const struct guest_disk *d)
       return;
     }
   o = json_object_new_object ();
+  json_object_object_add (p->doc, d->target, o);
   say_backing (ctx, d, o, &backing);
+  json_add_text (o, "path", d->path, strlen (d->path));
+  collect_name (name, sizeof name, "disk.", target, ".image");
+  collect_str (ctx, name, "host", d->path);
+  /* A read would wake it, and come too late as of one that is dead. */
+  if (health_sleeps (ctx, json_get (o, "backing"), p->health))
+    {
+      ctx->out->gap (ctx->out, "disk/images.json", "%s: a disk behind it "
+                     "sleeps: it was not woken to be read", d->target);
+      stands_behind (p, "");
+      return;
+    }
   r = look (p, d, &a, &why);
   say_read (ctx, d, r, a.read);
   say_trouble (ctx, d, &backing, a.read ? 0 : r);
   stands_behind (p, a.read ? "files or devices that the host itself reads well"
                            : "");
-  json_add_text (o, "path", d->path, strlen (d->path));
   if (a.read)
     json_object_object_add (o, "read", json_object_get (a.read));
   if (a.image)
@@ -442,9 +456,6 @@ one (struct probe *p, const struct guest_disk *d)
       ctx->out->gap (ctx->out, "disk/images.json", "%s: %s", d->target,
                      error_text (&why));
     }
-  /* Last: of what is dead it gets no answer, either. */
-  health_ask (ctx, d->target, json_get (o, "backing"));
-  json_object_object_add (p->doc, d->target, o);
   answer_done (&a);
 }
 
@@ -467,8 +478,19 @@ run (struct collect_ctx *ctx, struct error *err)
   if (r < 0)
     return r;
   p.list = buf_str (&list);
+  p.health = health_asked_new ();
+  if (!p.health)
+    return error_set (err, ENOMEM, "no memory");
   for (unsigned i = 0; i < ctx->guest->ndisks && !collect_over (ctx); i++)
     one (&p, &ctx->guest->disks[i]);
+  /* Last: what is dead does not answer this, either, and must not keep the
+   * others from being read. */
+  for (unsigned i = 0; i < ctx->guest->ndisks && !collect_over (ctx); i++)
+    health_ask (ctx, ctx->guest->disks[i].target,
+                json_get (json_get (doc, ctx->guest->disks[i].target),
+                          "backing"),
+                p.health);
+  health_asked_free (p.health);
   /* Our own conclusion: no vantage point. */
   if (p.behind[0] && !p.mixed && !collect_over (ctx))
     collect_str (ctx, "disk.behind", "diagnosis", p.behind);

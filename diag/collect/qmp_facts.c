@@ -112,15 +112,25 @@ is_io_status (const char *s)
              || strcmp (s, "nospace") == 0);
 }
 
+/* A filter that somebody put in front of it is no format. */
+static bool
+is_format (const char *s)
+{
+  return s && (strcmp (s, "raw") == 0 || strcmp (s, "qcow2") == 0);
+}
+
 static void
 say_disk (struct collect_ctx *ctx, const char *target, const char *io_status,
-          int throttled)
+          const char *format, int throttled)
 {
   char name[FACT_NAME_MAX];
 
   collect_name (name, sizeof name, "disk.", target, ".io_status");
   if (is_io_status (io_status))
     collect_str (ctx, name, "monitor", io_status);
+  collect_name (name, sizeof name, "disk.", target, ".image_format");
+  if (is_format (format))
+    collect_str (ctx, name, "monitor", format);
   collect_name (name, sizeof name, "disk.", target, ".throttled");
   if (throttled >= 0)
     collect_bool (ctx, name, "monitor", throttled > 0);
@@ -143,7 +153,8 @@ blocks (struct collect_ctx *ctx, struct json_object *list)
       for (size_t k = 0; k < ARRAY_LEN (limits); k++)
         throttled |= json_get_int (inserted, limits[k], 0) > 0;
       if (target[0] && inserted)
-        say_disk (ctx, target, json_get_str (dev, "io-status"), throttled);
+        say_disk (ctx, target, json_get_str (dev, "io-status"),
+                  json_get_str (inserted, "drv"), throttled);
     }
 }
 
@@ -352,7 +363,7 @@ virt_facts (struct collect_ctx *ctx, struct json_object *was,
         break;
       said = json_get_str (bad, target);
       limits = json_get (tune, target);
-      say_disk (ctx, target, bad ? said ? said : "ok" : NULL,
+      say_disk (ctx, target, bad ? said ? said : "ok" : NULL, NULL,
                 limits ? json_get_bool (limits, "throttled", false) : -1);
       if (before)
         say_latency (ctx, target, virt_sum (before, i), virt_sum (stats, i));

@@ -11,8 +11,9 @@
  * QEMU tells nobody where the focus is, and can only move it on.  Which of the
  * two consoles has it is said by the kernel: hvc alone takes ^O, a serial port
  * alone BREAK.  While it answers neither nothing is moved, and it is asked
- * again later; a guest that boots again has the focus on hvc anyway, as its
- * driver takes it.
+ * again later, for an hour: each time two keys are typed at a guest that does
+ * not take them.  A guest that boots again has the focus on hvc anyway, as its
+ * driver takes it; any other a person can give it back.
  */
 #include "diag/collect/sysrq_impl.h"
 
@@ -122,4 +123,7 @@ const struct collect_undoer sysrq_undo_focus = {
   .lane = LANE_CONSOLE,
   .budget_ms = 20000,
   .run = undo_focus,
+  .tries = 12, /* in an hour, as they are spaced */
+  .in_vain = "its console may be without the keyboard: Ctrl-A c there moves it "
+             "on, its next boot does",
 };

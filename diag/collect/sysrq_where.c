@@ -5,7 +5,8 @@
  * BREAK and ^O are SysRq only there; on another the key is typed at whoever
  * reads it.  The kernel's memory has its console= words, and somebody in it can
  * read /proc/consoles; where neither is at hand, its own text that came over a
- * console says that it is one.  What is not known is not typed at.
+ * console in this boot says that it is one, which whoever reads along remembers
+ * for longer than it is kept.  What is not known is not typed at.
  */
 #include "diag/collect/sysrq_impl.h"
 
@@ -100,9 +101,17 @@ static bool
 text_seen (const struct collect_ctx *ctx, const struct guest_console *con)
 {
   struct buf text CLEANUP_BUF = BUF_INIT (MAX_TEXT);
+  const struct transport_env *env = ctx->env;
   struct sysrq_dump *d = NULL;
   size_t n = 0;
+  int told = env->kernel_prints
+                 ? env->kernel_prints (env->kernel_prints_arg,
+                                       ctx->guest->inc.uuid, con->name)
+                 : -1;
 
+  /* He also knows a log that somebody had shown there. */
+  if (told >= 0)
+    return told > 0;
   if (hub_kept (ctx->env->hub, ctx->guest->inc.uuid, con->name, &text, NULL,
                 NULL)
           < 0

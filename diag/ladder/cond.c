@@ -297,26 +297,6 @@ conds_hold (const struct cond *conds, struct fact_set *set,
   return true;
 }
 
-bool
-cond_list_holds (const struct cond_list *list, struct fact_set *set,
-                 const struct ladder *ladder, const char **ret_failed,
-                 const struct fact **ret_first)
-{
-  struct cond_found found = { .n = 0 };
-
-  for (unsigned i = 0; list && i < list->n; i++)
-    if (!cond_holds_ (&list->conds[i], set, ladder,
-                      found.n == 0 ? &found : NULL))
-      {
-        if (ret_failed)
-          *ret_failed = list->conds[i].said;
-        return false;
-      }
-  if (ret_first)
-    *ret_first = found.n ? found.list[0] : NULL;
-  return true;
-}
-
 /* Of many that match, as of vCPUs, a few will do. */
 #define GATHER_MOST 4
 

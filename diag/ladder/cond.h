@@ -21,8 +21,12 @@
  *   kernel.event.oom_kill then kernel.event.panic within 30s
  *   vmm.event == RESET then no guest.stage == login within 2m
  *
+ *   disk.$1.new_errors > 0           and, in another of the same list,
+ *   disk.$1.pool_trouble by host     ... of the same disk
+ *
  * A name is a facet's (facet_names), or a fact's of diag/facts.def; several
- * with "|" between them and globs mean any of them.  Both sides of "then" are
+ * with "|" between them and globs mean any of them.  "$1" is one part of a
+ * name, the same wherever it stands in a list.  Both sides of "then" are
  * conditions on one fact each, without "by" and "always".  "then no" waits for
  * its time: before anything was said that late, it does not hold.  What no fact
  * can ever say is an error where it is read: a condition that can never hold
@@ -61,7 +65,8 @@ struct json_object *cond_list_to_json (const struct cond_list *list);
 
 /* ladder NULL: facets are unknown.  *ret_failed (may be NULL): the first that
  * does not hold, as text; *ret_first (may be NULL): the fact that the first
- * one was true of, NULL if there is none. */
+ * one was true of, NULL if there is none.  What "$1" stood for when a list held
+ * it stands for in that set until the next list is asked. */
 bool cond_list_holds (const struct cond_list *list, struct fact_set *set,
                       const struct ladder *ladder, const char **ret_failed,
                       const struct fact **ret_first);

@@ -92,6 +92,26 @@ type_of (const struct fact_kind *k)
                                 : COND_IS_NUMBER;
 }
 
+/* "$1" as any: it is one part of a name, behind what is no glob. */
+static int
+any_bound (char *name, struct error *err)
+{
+  char *at = strchr (name, '$');
+
+  if (!at)
+    return 0;
+  if (strncmp (at, COND_BOUND, 2) != 0 || at == name || at[-1] != '.'
+      || (at[2] && at[2] != '.')
+      || strcspn (name, "*?[\\") < (size_t) (at - name)
+      || strchr (at + 1, '$'))
+    return error_set (err, EINVAL, "\"%s\": " COND_BOUND " is one part of a "
+                      "name, once, and behind no glob: disk." COND_BOUND
+                      ".errors", name);
+  *at = '*';
+  memmove (at + 1, at + 2, strlen (at + 2) + 1);
+  return 0;
+}
+
 int
 cond_each_name_ (const char *names, cond_name_fn *fn, void *arg,
                  struct error *err)
@@ -107,7 +127,9 @@ cond_each_name_ (const char *names, cond_name_fn *fn, void *arg,
                           "several with | between them", names);
       memcpy (name, p, len);
       name[len] = '\0';
-      int r = fn (name, arg, err);
+      int r = any_bound (name, err);
+      if (r == 0)
+        r = fn (name, arg, err);
       if (r < 0 || !p[len])
         return r;
     }

@@ -550,6 +550,7 @@ cond_list_read_words_ (const struct json_doc *doc, struct json_object *when,
   bool many = json_object_is_type (when, json_type_array);
   size_t n = !when ? 0 : many ? json_object_array_length (when) : 1;
   struct listing l = { doc, words, NULL, err };
+  struct error why = ERROR_INIT;
   int r = 0;
 
   if (n > COND_MOST)
@@ -566,6 +567,8 @@ cond_list_read_words_ (const struct json_doc *doc, struct json_object *when,
       r = many ? read_at (&l, json_object_array_get_idx (when, i), at)
                : read_at (&l, when, path);
     }
+  if (r == 0 && cond_list_check_bound_ (l.list, &why) < 0)
+    r = json_error_at (doc, path, err, "%s", why.msg);
   if (r < 0)
     {
       cond_list_free (l.list);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define FINDINGS_MOST 64
+#define EACH_MOST 4 /* of one rule */
 #define QUESTIONS_MOST 32
 #define SAYS_MAX 600
 
@@ -73,20 +74,20 @@ find (const struct finding_rule *r, const struct judgement *j,
   json_object_array_add (j->findings, o);
 }
 
-/* The worst first, and of one level in the order of the rules. */
+/* The worst first, and of one level in the order of the rules; of one that
+ * holds of several (disks, vCPUs) of each. */
 static void
 find_all (const struct verdict_rules *rules, struct fact_set *set,
           const struct cause *cause, const struct judgement *j)
 {
-  bool holds[VERDICT_RULES_MOST];
-
-  for (size_t i = 0; i < rules->nfindings; i++)
-    holds[i] = cond_list_holds (rules->findings[i].when, set, &j->ladder, NULL,
-                                NULL);
   for (int level = 2; level >= 0; level--)
     for (size_t i = 0; i < rules->nfindings; i++)
-      if (holds[i] && rules->findings[i].level == finding_levels[level]
-          && json_object_array_length (j->findings) < FINDINGS_MOST)
+      for (unsigned n = 0;
+           n < EACH_MOST && rules->findings[i].level == finding_levels[level]
+           && json_object_array_length (j->findings) < FINDINGS_MOST
+           && cond_list_holds_nth_ (rules->findings[i].when, set, &j->ladder,
+                                    n, NULL, NULL);
+           n++)
         find (&rules->findings[i], j, set, cause);
 }
 

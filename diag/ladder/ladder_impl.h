@@ -87,14 +87,26 @@ const struct fact *fact_group_last_ (struct fact_set *set,
  * their names: *at is 0 at first and is theirs; NULL = no more. */
 struct fact_at
 {
-  const char *rest; /* alternatives to come */
-  char glob[FACT_NAME_MAX];
+  const char *rest;        /* alternatives to come */
+  const char *alternative; /* the present one */
+  char glob[2 * FACT_NAME_MAX];
   size_t next; /* of glob */
   bool begun;
 };
 const struct fact_group *fact_group_next_ (struct fact_set *set,
                                            const char *names,
                                            struct fact_at *at);
+/* In the names of a rule it stands for one part of a name (to the next "." or,
+ * at the end, for all that is left), the same in all of them. */
+#define COND_BOUND "$1"
+/* NULL, "": for none yet, and any will do; false: it is too long. */
+bool fact_set_bind_ (struct fact_set *set, const char *value);
+void fact_set_bound_ (const struct fact_set *set, char *dst, size_t n);
+/* The first of the names with "|" between them has it. */
+bool fact_binds_ (const char *names);
+/* What it stands for where g matched. */
+bool fact_group_binds_ (const struct fact_group *g, const struct fact_at *at,
+                        char *ret, size_t n);
 /* When the latest of all was said, 0 where there is none: nobody knows what
  * came after it. */
 uint64_t fact_set_until_ (const struct fact_set *set);
@@ -110,6 +122,17 @@ struct cond_list
   struct cond conds[]; /* each owns `said`, in which its other texts are, and
                           its pair */
 };
+
+/* The condition of a list that says what COND_BOUND is, or NULL. */
+const struct cond *cond_list_binder_ (const struct cond_list *list);
+/* cond_list_holds() of the nth thing that COND_BOUND may stand for and the list
+ * holds of, 0 being the first; of lists without it there is only the first. */
+bool cond_list_holds_nth_ (const struct cond_list *list, struct fact_set *set,
+                           const struct ladder *ladder, unsigned nth,
+                           const char **ret_failed,
+                           const struct fact **ret_first);
+/* -EINVAL: it is used where nothing says what it is. */
+int cond_list_check_bound_ (const struct cond_list *list, struct error *err);
 
 /* From words; it owns what cond_list_free() frees. */
 int cond_read_ (struct cond *c, const char *text, struct error *err);

@@ -67,8 +67,8 @@ void verdict_rules_done_ (struct verdict_rules *rules);
  * such word, or the whole does not fit. */
 int words_expand_ (struct json_object *words, const char *text, char *dst,
                    size_t n, struct error *err);
-/* Its names are known, its braces are whole. */
-int template_check_ (const char *text, struct error *err);
+/* Its names are known, its braces are whole; bound: "$1" is something. */
+int template_check_ (const char *text, bool bound, struct error *err);
 /* Escaped and cut to n.  Facts that it takes from are added to found. */
 void template_fill_ (const char *text, struct fact_set *set,
                      const struct cause *cause, char *dst, size_t n,

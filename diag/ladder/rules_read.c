@@ -153,13 +153,13 @@ at_ (struct reading *rd, const char *path, const char *member,
 /* A template with its words in place; *ret is the caller's. */
 static int
 take_template (struct reading *rd, const char *path, const char *member,
-               const char *text, char **ret)
+               const char *text, const struct cond_list *when, char **ret)
 {
   struct error why = ERROR_INIT;
   char full[TEMPLATE_MAX];
 
   if (words_expand_ (rd->words, text ? text : "", full, sizeof full, &why) < 0
-      || template_check_ (full, &why) < 0)
+      || template_check_ (full, cond_list_binder_ (when), &why) < 0)
     return at_ (rd, path, member, &why);
   *ret = strdup (full);
   return *ret ? 0 : error_set (rd->err, ENOMEM, "no memory for rules");
@@ -270,21 +270,21 @@ take_verdict (struct reading *rd, const char *path,
   rd->out->nverdicts++;
   r->confidence = claims[d->confidence];
   r->own = rd->out->shipped;
-  rc = take_template (rd, path, "name", d->name, &r->name);
+  rc = take_when (rd, path, d->when, &r->when);
   if (rc == 0)
-    rc = take_template (rd, path, "class", d->class_, &r->class_);
+    rc = take_template (rd, path, "name", d->name, r->when, &r->name);
+  if (rc == 0)
+    rc = take_template (rd, path, "class", d->class_, r->when, &r->class_);
   if (rc == 0)
     rc = check_class (rd, path, r->class_);
   if (rc == 0)
-    rc = take_template (rd, path, "culprit", d->culprit, &r->culprit);
+    rc = take_template (rd, path, "culprit", d->culprit, r->when, &r->culprit);
   if (rc == 0)
-    rc = take_template (rd, path, "says", d->says, &r->says);
+    rc = take_template (rd, path, "says", d->says, r->when, &r->says);
   if (rc == 0)
-    rc = take_template (rd, path, "next", d->next, &r->next);
+    rc = take_template (rd, path, "next", d->next, r->when, &r->next);
   if (rc == 0)
     rc = take_codes (rd, path, &d->codes, &r->codes);
-  if (rc == 0)
-    rc = take_when (rd, path, d->when, &r->when);
   if (rc == 0 && r->when->n == 0 && !r->codes[0])
     {
       struct error why = ERROR_INIT;
@@ -307,13 +307,13 @@ take_finding (struct reading *rd, const char *path,
   rd->out->nfindings++;
   r->level = finding_levels[d->level];
   r->own = rd->out->shipped;
-  rc = take_template (rd, path, "name", d->name, &r->name);
+  rc = take_when (rd, path, d->when, &r->when);
   if (rc == 0)
-    rc = take_template (rd, path, "says", d->says, &r->says);
+    rc = take_template (rd, path, "name", d->name, r->when, &r->name);
   if (rc == 0)
-    rc = take_template (rd, path, "see", d->see, &r->see);
+    rc = take_template (rd, path, "says", d->says, r->when, &r->says);
   if (rc == 0)
-    rc = take_when (rd, path, d->when, &r->when);
+    rc = take_template (rd, path, "see", d->see, r->when, &r->see);
   if (rc == 0 && r->when->n == 0)
     {
       struct error why = ERROR_INIT;

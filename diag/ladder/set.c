@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,8 @@ struct fact_set
   size_t max, ngroups;
   uint64_t until; /* the latest time */
   size_t compared;
+  char bound[FACT_NAME_MAX]; /* what COND_BOUND stands for, as a glob; "" =
+                                nothing yet */
 };
 
 int
@@ -81,6 +84,7 @@ fact_set_fill (struct fact_set *set, const struct fact *facts, size_t n)
   set->ngroups = 0;
   set->compared = 0;
   set->until = 0;
+  set->bound[0] = '\0';
   for (size_t i = 0; i < n; i++)
     {
       if (!g || !fact_same_ (set, set->facts[i]->name, fact_group_name_ (g)))
@@ -148,22 +152,99 @@ find (struct fact_set *set, const char *name, size_t n)
   return low;
 }
 
+/* ---- what is bound ---- */
+
+bool
+fact_set_bind_ (struct fact_set *set, const char *value)
+{
+  size_t n = 0;
+
+  set->bound[0] = '\0';
+  for (const char *p = value; p && *p; p++)
+    {
+      if (n + 3 > sizeof set->bound)
+        {
+          set->bound[0] = '\0';
+          return false;
+        }
+      if (strchr ("*?[]\\", *p))
+        set->bound[n++] = '\\';
+      set->bound[n++] = *p;
+      set->bound[n] = '\0';
+    }
+  return true;
+}
+
+void
+fact_set_bound_ (const struct fact_set *set, char *dst, size_t n)
+{
+  size_t k = 0;
+
+  for (const char *p = set->bound; *p && k + 1 < n; p++)
+    {
+      p += *p == '\\';
+      dst[k++] = *p;
+    }
+  dst[k] = '\0';
+}
+
+bool
+fact_binds_ (const char *name)
+{
+  const char *at = strstr (name, COND_BOUND);
+
+  return at && at < name + strcspn (name, "|");
+}
+
+bool
+fact_group_binds_ (const struct fact_group *g, const struct fact_at *at,
+                   char *ret, size_t n)
+{
+  const char *name = fact_group_name_ (g), *tail;
+  size_t head, len;
+
+  if (!at->alternative || !fact_binds_ (at->alternative))
+    return false;
+  head = (size_t) (strstr (at->alternative, COND_BOUND) - at->alternative);
+  if (strlen (name) <= head)
+    return false;
+  tail = at->alternative + head + strlen (COND_BOUND);
+  len = *tail && *tail != '|' ? strcspn (name + head, ".")
+                              : strlen (name + head);
+  if (len == 0 || len >= n)
+    return false;
+  memcpy (ret, name + head, len);
+  ret[len] = '\0';
+  return true;
+}
+
+/* An alternative of len bytes with what is bound in its place. */
+static bool
+put_bound (struct fact_set *set, const char *name, size_t len, char *dst,
+           size_t n)
+{
+  const char *at = fact_binds_ (name) ? strstr (name, COND_BOUND) : NULL;
+  size_t head = at ? (size_t) (at - name) : len;
+  size_t rest = at ? head + strlen (COND_BOUND) : len;
+  const char *value = !at ? "" : set->bound[0] ? set->bound : "*";
+
+  return snprintf (dst, n, "%.*s%s%.*s", (int) head, name, value,
+                   (int) (len - rest), name + rest)
+         < (int) n;
+}
+
 /* The next alternative; false when there is none. */
 static bool
 next_glob (struct fact_set *set, struct fact_at *at)
 {
   size_t len = at->rest ? strcspn (at->rest, "|") : 0;
-  bool fits = len > 0 && len < sizeof at->glob;
+  bool fits;
 
   if (len == 0)
     return false;
-  /* No fact has a name that long. */
-  at->glob[0] = '\0';
-  if (fits)
-    {
-      memcpy (at->glob, at->rest, len);
-      at->glob[len] = '\0';
-    }
+  at->alternative = at->rest;
+  /* No fact has a name that is longer. */
+  fits = put_bound (set, at->rest, len, at->glob, sizeof at->glob);
   at->rest += len + (at->rest[len] == '|');
   at->next = fits ? find (set, at->glob, strcspn (at->glob, "*?[\\"))
                   : set->ngroups;

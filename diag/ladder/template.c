@@ -105,7 +105,7 @@ name_at (const char *p, char *name, char *else_, size_t n)
 }
 
 int
-template_check_ (const char *text, struct error *err)
+template_check_ (const char *text, bool bound, struct error *err)
 {
   char name[COND_TEXT], else_[COND_TEXT];
   enum cond_type type;
@@ -123,7 +123,11 @@ template_check_ (const char *text, struct error *err)
           p++;
           continue;
         }
+      if (!bound && strstr (name, COND_BOUND))
+        return error_set (err, EINVAL, "no condition of the rule says what "
+                          COND_BOUND " is");
       r = strcmp (name, "scenario") == 0 || strcmp (name, "outcome") == 0
+                  || strcmp (name, COND_BOUND) == 0
               ? 0
               : cond_check_names_ (name, &type, err);
       if (r < 0)
@@ -154,6 +158,11 @@ template_fill_ (const char *text, struct fact_set *set,
         text_escape (&out, cause->scenario, strlen (cause->scenario), 0);
       else if (strcmp (name, "outcome") == 0)
         text_escape (&out, said, strlen (said), 0);
+      else if (strcmp (name, COND_BOUND) == 0)
+        {
+          fact_set_bound_ (set, name, sizeof name);
+          text_escape (&out, name, strlen (name), 0);
+        }
       else if ((f = fact_last (set, name)))
         {
           fact_value_ (f, &out);

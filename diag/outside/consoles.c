@@ -5,10 +5,13 @@
  */
 #include "diag/outside/outside_impl.h"
 
+#include "base/cleanup.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #define DEPTH 24
+#define WAITS_S 5.0
 
 /* "console=ttyS0,115200" among the words of its kernel. */
 static bool
@@ -100,4 +103,56 @@ outside_console_readers_ (const struct outside *o,
       }
   *ret_held = going == 0 ? held : NULL;
   return known && o->processes ? readers : -1;
+}
+
+/* What it says, or that all of it was said: both end when the terminal has
+ * taken it. */
+static bool
+waits_to_say (const struct outside *o, struct json_object *task)
+{
+  static const char *const places[]
+      = { "n_tty_write", "tty_wait_until_sent", "set_termios" };
+
+  for (size_t i = 0; i < ARRAY_LEN (places); i++)
+    if (is_in_function (o, task, places[i]))
+      return strchr ("SD", str_of (task, "state")[0])
+             && real_of (task, "since_s") >= WAITS_S;
+  return false;
+}
+
+/* The driver of hvc0 says on what that mark forbids. */
+static const char *
+stopped_by (struct json_object *process)
+{
+  static const char *const known[] = { "program", "key", "line" };
+
+  for (size_t i = 0; i < ARRAY_LEN (known); i++)
+    if (strcmp (str_of (process, "tty_stopped"), known[i]) == 0
+        && strncmp (str_of (process, "tty"), "hvc", 3) != 0)
+      return known[i];
+  return "";
+}
+
+const char *
+outside_console_stopped_ (const struct outside *o,
+                          struct json_object **ret_waits)
+{
+  size_t i = 0;
+  struct json_object *row = outside_next_ (o, "system", &i), *task;
+  const char *cmdline = str_of (row, "cmdline"), *by = "";
+
+  *ret_waits = NULL;
+  for (i = 0; (row = outside_next_ (o, "process", &i));)
+    {
+      task = outside_task_ (o, num_of (row, "pid"));
+      if (!is_console (cmdline, str_of (row, "tty")) || !lives (task))
+        continue;
+      if (!by[0])
+        by = stopped_by (row);
+      if (waits_to_say (o, task)
+          && (!*ret_waits
+              || real_of (task, "since_s") > real_of (*ret_waits, "since_s")))
+        *ret_waits = task;
+    }
+  return by;
 }

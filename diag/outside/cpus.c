@@ -12,6 +12,10 @@
 #define MAX_OFF 256 /* CPUs of which it is asked for how long */
 #define SOFT_LATE_S 2.0 /* one that only waits for its CPU to have time */
 #define KEPT_S 3.0 /* a turn takes milliseconds */
+/* Of these it must have had so much of a processor of the host: its clock goes
+ * on while it has none. */
+#define KEPT_HAD_S 2.0
+#define LATE_HAD_S 1.0
 /* At a tick a CPU that has a task looks at its clock; one that its host does
  * not let run for a moment looks late. */
 #define BEHIND_S 4.0
@@ -316,6 +320,53 @@ is_parked (const struct outside *o, struct json_object *cpu)
   return !kernel;
 }
 
+/* Of the time between two looks: what of a processor the host gave it. */
+static double
+share_of (struct json_object *was, struct json_object *now, double apart,
+          bool of_wanted)
+{
+  double ran = real_of (now, "ran_s") - real_of (was, "ran_s");
+  double waited = real_of (now, "waited_s") - real_of (was, "waited_s");
+  double all = of_wanted ? ran + waited : apart;
+
+  if (!json_get (was, "ran_s") || !json_get (now, "ran_s") || apart <= 0
+      || ran < 0 || waited < 0 || (of_wanted && all < apart / 10))
+    return 1;
+  return ran < all ? ran / all : 1;
+}
+
+/* Where it is not known which thread is which vCPU, all of them together stand
+ * for each: what they got of what they wanted.  1: nothing is known. */
+static double
+share (const struct outside *o, struct json_object *cpu)
+{
+  long long vcpu = num_of (cpu, json_get (cpu, "vcpu") ? "vcpu" : "cpu");
+  size_t i = 0, m = 0;
+  struct json_object *now = outside_next_ (o, "guest", &i);
+  struct json_object *was = outside_before_ (o, "guest", NULL, 0);
+  struct json_object *threads = json_get (now, "vcpus");
+  struct json_object *before = json_get (was, "vcpus");
+  double apart = real_of (outside_next_ (o, "moved", &m), "apart_s");
+
+  for (i = 0; i < len_of (threads) && i < MAX_OFF; i++)
+    for (size_t k = 0; k < len_of (before) && k < MAX_OFF; k++)
+      {
+        struct json_object *a = json_object_array_get_idx (threads, i);
+        struct json_object *b = json_object_array_get_idx (before, k);
+
+        if (num_of (a, "vcpu") == vcpu && num_of (b, "vcpu") == vcpu)
+          return share_of (b, a, apart, false);
+      }
+  return share_of (was, now, apart, true);
+}
+
+/* It asks for memory, of which there is none: it would be done long ago. */
+static bool
+lacks_memory (const struct outside *o, struct json_object *cpu)
+{
+  return o->lacks_memory && outside_asks_memory_ (o, cpu);
+}
+
 /* Between two looks it switched from task to task, if there were two. */
 static bool
 switched (const struct outside *o, long long cpu)
@@ -340,9 +391,19 @@ kept_by_one (const struct outside *o, struct json_object *cpu)
 
   if (num_of (cpu, "pid") <= 0 || num_of (queue, "running") < 2
       || !json_get_bool (task, "on_cpu", false)
-      || switched (o, cpu_number (cpu)))
+      || switched (o, cpu_number (cpu)) || lacks_memory (o, cpu)
+      || real_of (task, "since_s") * share (o, cpu) < KEPT_HAD_S)
     return 0;
   return real_of (task, "since_s");
+}
+
+/* Its interrupts come, and by how much what they leave for later is late. */
+static double
+left_late (const struct outside *o, struct json_object *cpu)
+{
+  double by = late (o, cpu_number (cpu), "timers");
+
+  return by * share (o, cpu) < LATE_HAD_S || lacks_memory (o, cpu) ? 0 : by;
 }
 
 /* By the words of it a rule tells that the kernel's RCU is what stalls. */
@@ -360,7 +421,7 @@ look_busy (struct outside *o, struct json_object *cpu)
 {
   struct buf text CLEANUP_BUF = BUF_INIT (4096);
   long long n = cpu_number (cpu);
-  double by = late (o, n, "timers"), kept = kept_by_one (o, cpu);
+  double by = left_late (o, cpu), kept = kept_by_one (o, cpu);
   char name[32];
 
   if ((by < SOFT_LATE_S && kept < KEPT_S) || late (o, n, "hrtimers") >= LATE_S

@@ -588,34 +588,30 @@ tell_disks (const struct telling *t)
     }
 }
 
-/* What could be had without taking it from anybody. */
-static double
-available (struct json_object *mem)
-{
-  static const char *const parts[]
-      = { "free_pages", "inactive_file", "active_file", "slab_reclaimable",
-          "slab_reclaimable_b" };
-  double pages = 0;
-
-  for (size_t i = 0; i < ARRAY_LEN (parts); i++)
-    pages += (double) num_of (mem, parts[i]);
-  return pages / (double) num_of (mem, "total_pages");
-}
-
 static void
 tell_memory (const struct telling *t)
 {
+  const struct outside *o = t->o;
+  struct buf why CLEANUP_BUF = BUF_INIT (FACT_TEXT_MAX);
+  struct buf who CLEANUP_BUF = BUF_INIT (FACT_TEXT_MAX);
   size_t i = 0;
-  struct json_object *row = outside_next_ (t->o, "mem", &i);
-  struct json_object *was = outside_before_ (t->o, "mem", NULL, 0);
+  struct json_object *row = outside_next_ (o, "mem", &i);
+  struct json_object *was = outside_before_ (o, "mem", NULL, 0);
+  double left = outside_available_ (o), files = outside_file_cache_ (o);
+  double waits = outside_memory_pressure_ (o, "memory_full");
 
-  if (num_of (row, "total_pages") > 0 && json_get (row, "free_pages"))
-    tell_real (t, "mem.available", available (row));
-  if (num_of (row, "total_pages") > 0 && json_get (row, "active_file"))
-    tell_real (t, "mem.file_cache",
-               (double) (num_of (row, "active_file")
-                         + num_of (row, "inactive_file"))
-                   / (double) num_of (row, "total_pages"));
+  if (left >= 0)
+    tell_real (t, "mem.available", left);
+  if (files >= 0)
+    tell_real (t, "mem.file_cache", files);
+  if (waits >= 0)
+    tell_real (t, "mem.waits", waits);
+  if (outside_short_of_memory_ (o, &why))
+    {
+      tell_text (t, "mem.short", buf_str (&why));
+      if (outside_memory_holder_ (o, &who))
+        tell_text (t, "mem.held_by", buf_str (&who));
+    }
   if (!json_get (row, "oom_kills"))
     return;
   tell_int (t, "mem.oom_kills", num_of (row, "oom_kills"));
@@ -646,9 +642,19 @@ static void
 tell_readers (const struct telling *t)
 {
   struct buf who CLEANUP_BUF = BUF_INIT (FACT_TEXT_MAX);
-  struct json_object *held;
+  struct json_object *held, *waits;
   int n = outside_console_readers_ (t->o, &held);
+  const char *by = outside_console_stopped_ (t->o, &waits);
 
+  if (by[0])
+    tell_text (t, "console.stopped", by);
+  if (waits)
+    {
+      outside_add_who_ (&who, waits);
+      buf_printf (&who, ", for %.0f s", real_of (waits, "since_s"));
+      tell_text (t, "console.waits", buf_str (&who));
+      buf_clear (&who);
+    }
   if (n >= 0)
     tell_int (t, "console.readers", n);
   if (n < 0 || !held)

@@ -69,9 +69,8 @@ add_some (struct buf *to, struct json_object *list, long long more,
 
 /* ---- who did it ---- */
 
-/* Of whom a row tells by name and number: and where it stands. */
-static struct json_object *
-culprit_of_pid (const struct outside *o, struct json_object *who)
+struct json_object *
+outside_culprit_of_pid_ (const struct outside *o, struct json_object *who)
 {
   long long pid = num_of (who, "pid");
   struct json_object *cpu, *task;
@@ -90,7 +89,7 @@ outside_culprit_of_lock_ (const struct outside *o, struct json_object *lock)
   struct json_object *c = NULL;
 
   if (!json_get_bool (lock, "readers", false))
-    c = culprit_of_pid (o, json_get (lock, "owner"));
+    c = outside_culprit_of_pid_ (o, json_get (lock, "owner"));
   if (c && !name[0])
     name = str_of (lock, "at");
   if (c)
@@ -109,21 +108,6 @@ named (const char *key, const char *name)
 
 /* ---- the whole guest ---- */
 
-/* The line that a panic has; its end says the same between dashes. */
-static const char *
-panic_text (const struct outside *o)
-{
-  static const char begin[] = "Kernel panic - not syncing: ";
-  const char *last = NULL;
-  struct json_object *row;
-  size_t i = 0;
-
-  while ((row = outside_next_ (o, "dmesg", &i)))
-    if (strncmp (str_of (row, "text"), begin, strlen (begin)) == 0)
-      last = str_of (row, "text") + strlen (begin);
-  return last;
-}
-
 static const char *
 class_of_run (const char *run)
 {
@@ -141,51 +125,16 @@ class_of_run (const char *run)
   return NULL;
 }
 
-/* Where no place of it is known, what it said is all there is: the kernel
- * prints no stack of a panic behind an oops. */
-static struct json_object *
-culprit_of_panic (const struct outside *o, struct json_object *cpu,
-                  const char *why)
-{
-  char text[80];
-  struct json_object *c;
-  char at[OUTSIDE_PLACE];
-
-  if (!cpu)
-    return NULL;
-  c = outside_culprit_ (o, cpu, NULL);
-  outside_panic_place_ (o, cpu, at);
-  if (!c)
-    return NULL;
-  outside_add_function_ (c, at);
-  if (why && !json_get (c, "function"))
-    {
-      snprintf (text, sizeof text, "%.*s", (int) strcspn (why, "\n"), why);
-      json_add_str (c, "said", text);
-    }
-  return c;
-}
-
 static void
 look_at_system (struct outside *o)
 {
-  size_t i = 0, k = 0;
-  struct json_object *row = outside_next_ (o, "system", &i);
-  struct json_object *cpu, *guest = outside_next_ (o, "guest", &k);
-  const char *why, *run = str_of (guest, "run");
+  size_t i = 0;
+  const char *run = str_of (outside_next_ (o, "guest", &i), "run");
 
   if (run[0] && strcmp (run, "running") != 0 && strcmp (run, "unknown") != 0)
     outside_say_ (o, OUTSIDE_NOT_RUN, class_of_run (run), NULL,
          "it is %s: while its host does not run it nothing of it moves", run);
-  if (!row || !json_get_bool (row, "panicked", false))
-    return;
-  why = panic_text (o);
-  cpu = outside_row_of_ (o, "cpu", "cpu", num_of (row, "panic_cpu"));
-  outside_say_ (o, OUTSIDE_DEAD, "kernel-panic",
-       culprit_of_panic (o, cpu, why),
-       "KERNEL PANIC on CPU %lld%s%.*s", num_of (row, "panic_cpu"),
-       why ? ": " : " (its dmesg says why)",
-       why ? (int) strcspn (why, "\n") : 0, why ? why : "");
+  outside_panic_ (o);
 }
 
 /* ---- who waits ---- */
@@ -241,7 +190,7 @@ culprit_of_circle (const struct outside *o, struct json_object *tasks)
   if (len_of (tasks) == 0)
     return NULL;
   first = json_object_array_get_idx (tasks, 0);
-  c = culprit_of_pid (o, first);
+  c = outside_culprit_of_pid_ (o, first);
   for (size_t k = 1; c && k < len_of (tasks); k++)
     {
       long long pid = num_of (json_object_array_get_idx (tasks, k), "pid");
@@ -409,7 +358,8 @@ culprit_of_pool (const struct outside *o, long long pool)
         && (!longest || real_of (row, "busy_at_most_s")
                             > real_of (longest, "busy_at_most_s")))
       longest = row;
-  c = longest ? culprit_of_pid (o, longest) : json_object_new_object ();
+  c = longest ? outside_culprit_of_pid_ (o, longest)
+              : json_object_new_object ();
   if (!c)
     c = json_object_new_object ();
   json_add_int (c, "pool", pool);
@@ -469,7 +419,7 @@ look_at_flushes (struct outside *o)
   for (size_t i = 0; work && i < o->tasks.n; i++)
     if (waits_for_work (o, o->tasks.rows[i]))
       {
-        c = culprit_of_pid (o, work);
+        c = outside_culprit_of_pid_ (o, work);
         if (c)
           outside_add_function_ (c, str_of (work, "func"));
         outside_say_ (o, OUTSIDE_DEGRADED, "workqueue-lockup", c,
@@ -524,24 +474,6 @@ look_at_services (struct outside *o)
     }
 }
 
-static void
-look_at_memory (struct outside *o)
-{
-  size_t i = 0;
-  struct json_object *row = outside_next_ (o, "mem", &i);
-  long long total = num_of (row, "total_pages");
-  long long free = num_of (row, "free_pages");
-  long long killed = num_of (row, "oom_kills");
-
-  if (total > 0 && json_get (row, "free_pages") && free < total / 100)
-    outside_say_ (o, OUTSIDE_DEGRADED, "out-of-memory", NULL,
-         "hardly any memory is free: %lld of %lld pages", free, total);
-  if (killed > 0)
-    outside_say_ (o, OUTSIDE_NOTE, NULL, NULL,
-         "since it was started %lld task%s killed because there was no memory",
-         killed, killed > 1 ? "s were" : " was");
-}
-
 /* ---- all of it ---- */
 
 const char *const outside_weight_names[OUTSIDE_WEIGHTS] = {
@@ -569,13 +501,14 @@ sort (struct outside *o)
 void
 outside_judge (struct outside *o)
 {
+  o->lacks_memory = outside_short_of_memory_ (o, NULL);
   look_at_system (o);
   outside_cpus_ (o);
   look_at_locks (o);
   look_at_requests (o);
   look_at_blocked (o);
   look_at_services (o);
-  look_at_memory (o);
+  outside_memory_ (o);
   sort (o);
 }
 

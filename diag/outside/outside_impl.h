@@ -30,6 +30,7 @@ struct outside
   size_t n;
   size_t irqs_off; /* CPUs that take no interrupts, and not for a moment */
   bool arm; /* its kernel is one for arm64 */
+  bool lacks_memory; /* as outside_short_of_memory_() says */
   bool processes; /* rows of them were told */
 };
 
@@ -88,6 +89,12 @@ struct json_object *outside_culprit_ (const struct outside *o,
                                       struct json_object *who,
                                       struct json_object *where);
 
+/* Of whom a row tells by name and number: and where it stands. */
+struct json_object *outside_culprit_of_pid_ (const struct outside *o,
+                                             struct json_object *who);
+/* As outside_place() without the innermost `from` frames. */
+void outside_place_from_ (const struct outside *o, struct json_object *row,
+                          unsigned from, char dst[OUTSIDE_PLACE]);
 /* "spin [zoo]" in two members of a culprit. */
 void outside_add_function_ (struct json_object *culprit, const char *at);
 /* Where it was when it panicked: behind panic() and what leads there. */
@@ -134,7 +141,25 @@ bool outside_waits_ (struct json_object *lock, long long pid);
 double outside_longest_ (const struct outside *o, struct json_object *list);
 /* "zoo_holder (315)" */
 void outside_add_who_ (struct buf *to, struct json_object *task);
+/* A line by which a kernel names what it panics for a moment later
+ * (panic.c). */
+bool outside_is_report_ (const char *text);
+/* The panic, if it has panicked. */
+void outside_panic_ (struct outside *o);
 void outside_cpus_ (struct outside *o);
+/* What it could be given, and what holds files, of all memory; -1 = not known
+ * (memory.c). */
+double outside_available_ (const struct outside *o);
+double outside_file_cache_ (const struct outside *o);
+/* "memory_full", "memory_some": percent of the last seconds; -1 = not known. */
+double outside_memory_pressure_ (const struct outside *o, const char *which);
+/* Little is left, and somebody waits for it.  to: why, or NULL. */
+bool outside_short_of_memory_ (const struct outside *o, struct buf *to);
+/* Who has most of it; false: nobody has so much. */
+bool outside_memory_holder_ (const struct outside *o, struct buf *to);
+/* What stands there asks the kernel for memory, or looks for some. */
+bool outside_asks_memory_ (const struct outside *o, struct json_object *row);
+void outside_memory_ (struct outside *o);
 /* Two looks, and nothing moved between them: who has its CPUs, of those whose
  * registers were not seen.  False: something moved, or all of them are idle
  * (cpus.c). */
@@ -143,5 +168,10 @@ bool outside_standing_ (const struct outside *o, struct buf *to);
  * *ret_held: the first of them where all stand still, or NULL. */
 int outside_console_readers_ (const struct outside *o,
                               struct json_object **ret_held);
+/* What holds the output of its consoles back, "key", "program" or "line"; ""
+ * = nothing that is known of.  *ret_waits: who has waited longest, and not for
+ * a moment, for a terminal of them to take what it says, or NULL. */
+const char *outside_console_stopped_ (const struct outside *o,
+                                      struct json_object **ret_waits);
 
 #endif

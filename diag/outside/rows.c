@@ -70,10 +70,11 @@ is_wanted (const char *kind, struct json_object *row)
       = { "guest", "system",  "cpu",      "timers", "lock",  "deadlock",
           "disk",  "mem",     "request",  "workpool", "net", "mount",
           "moved", "spinlock", "work", "runqueue", "cgroup", "unit",
-          "file",  "fs" };
+          "file",  "fs",  "zone" };
 
   if (strcmp (kind, "dmesg") == 0)
-    return strstr (str_of (row, "text"), "Kernel panic") != NULL;
+    return strstr (str_of (row, "text"), "Kernel panic") != NULL
+           || outside_is_report_ (str_of (row, "text"));
   if (strcmp (kind, "socket") == 0)
     return strcmp (str_of (row, "state"), "listen") == 0;
   if (strcmp (kind, "process") == 0)
@@ -124,7 +125,7 @@ outside_add_before (struct outside *o, struct json_object *row)
 
   if (o->before.n < MAX_KEPT
       && (strcmp (kind, "cpu") == 0 || strcmp (kind, "mem") == 0
-          || strcmp (kind, "cgroup") == 0))
+          || strcmp (kind, "guest") == 0 || strcmp (kind, "cgroup") == 0))
     rows_add (&o->before, row);
 }
 
@@ -232,13 +233,10 @@ outside_frames_ (const struct outside *o, struct json_object *row,
   return found;
 }
 
-void
-outside_place (const struct outside *o, struct json_object *row, char *at,
-               char *top)
+static void
+place (const char *const *names, unsigned n, char *at, char *top)
 {
-  const char *names[DEPTH];
   struct wait wait;
-  unsigned n = outside_frames_ (o, row, names, DEPTH);
 
   at[0] = top[0] = '\0';
   if (n == 0)
@@ -247,6 +245,28 @@ outside_place (const struct outside *o, struct json_object *row, char *at,
   name_of (names[0], top);
   /* Who does nothing but wait is shown by where he came from. */
   name_of (names[wait.at < 0 ? n - 1 : (unsigned) wait.at], at);
+}
+
+void
+outside_place (const struct outside *o, struct json_object *row, char *at,
+               char *top)
+{
+  const char *names[DEPTH];
+  unsigned n = outside_frames_ (o, row, names, DEPTH);
+
+  place (names, n, at, top);
+}
+
+void
+outside_place_from_ (const struct outside *o, struct json_object *row,
+                     unsigned from, char dst[OUTSIDE_PLACE])
+{
+  const char *names[DEPTH];
+  unsigned n = outside_frames_ (o, row, names, DEPTH);
+  char top[OUTSIDE_PLACE];
+
+  from = from < n ? from : n;
+  place (names + from, n - from, dst, top);
 }
 
 /* What stands between a fault and panic(), on x86 and on arm64. */
@@ -267,7 +287,8 @@ leads_to_panic (const char *frame)
           "__hrtimer_run", "hrtimer_interrupt", "__sysvec_", "do_exit",
           "panic_on_rcu_stall", "print_other_cpu_stall", "print_cpu_stall",
           "check_cpu_stall", "rcu_pending", "rcu_sched_clock_irq",
-          "update_process_times", "tick_sched_", "tick_nohz_handler" };
+          "update_process_times", "tick_sched_", "tick_nohz_handler",
+          "handle_stack_overflow" };
 
   for (size_t i = 0; i < ARRAY_LEN (names); i++)
     if (strncmp (frame, names[i], strlen (names[i])) == 0)

@@ -5,6 +5,7 @@
  */
 #include "kernel/memory/look.h"
 
+#include "base/cleanup.h"
 #include "base/error.h"
 
 #include <ctype.h>
@@ -60,21 +61,44 @@ say_counts (struct look *l, const char *var, const char *type)
 
 /* Since it was started; each CPU counts its own. */
 static void
-say_oom (struct look *l)
+say_events (struct look *l)
 {
+  static const char *const events[][2]
+      = { { "PSWPIN", "swapped_in" },
+          { "PSWPOUT", "swapped_out" },
+          { "PGSCAN_DIRECT", "scanned_direct" },
+          { "OOM_KILL", "oom_kills" } };
   struct kernel *k = l->k;
   unsigned n = kernel_cpus (k);
-  uint64_t at, v, all = 0;
+  uint64_t at, v, all;
   int64_t which;
 
-  if (!k->btf || !btf_enum (k->btf, "OOM_KILL", &which) || which < 0
-      || which >= MAX_EVENTS || kernel_percpu (k, "vm_event_states", 0) == 0)
+  if (!k->btf || kernel_percpu (k, "vm_event_states", 0) == 0)
     return;
-  for (unsigned cpu = 0; cpu < n && cpu < CPUS_MAX; cpu++)
-    if ((at = kernel_percpu (k, "vm_event_states", cpu))
-        && space_u64 (k->space, at + 8 * (uint64_t) which, &v))
-      all += v;
-  rows_uint (l->rows, "oom_kills", all);
+  for (size_t i = 0; i < ARRAY_LEN (events); i++)
+    {
+      if (!btf_enum (k->btf, events[i][0], &which) || which < 0
+          || which >= MAX_EVENTS)
+        continue;
+      all = 0;
+      for (unsigned cpu = 0; cpu < n && cpu < CPUS_MAX; cpu++)
+        if ((at = kernel_percpu (k, "vm_event_states", cpu))
+            && space_u64 (k->space, at + 8 * (uint64_t) which, &v))
+          all += v;
+      rows_uint (l->rows, events[i][1], all);
+    }
+}
+
+/* Below it only who frees memory gets some. */
+static void
+say_reserve (struct look *l, uint64_t zone)
+{
+  uint64_t min;
+
+  if (kernel_has (l->k, ZONE_WATERMARK)
+      && space_u64 (l->k->space, zone + l->k->fields.at[ZONE_WATERMARK].offset,
+                    &min))
+    rows_uint (l->rows, "min", min);
 }
 
 static void
@@ -95,6 +119,7 @@ say_zone (struct look *l, unsigned node, uint64_t zone)
   rows_uint (l->rows, "node", node);
   rows_text (l->rows, "zone", name, strlen (name));
   rows_uint (l->rows, "present", present);
+  say_reserve (l, zone);
   rows_array (l->rows, "free_by_order");
   for (uint32_t i = 0; i < orders && i < MAX_ORDERS; i++)
     if (kernel_get (k, zone + k->fields.at[ZONE_FREE_AREA].offset + i * area,
@@ -132,7 +157,7 @@ run (struct look *l, struct error *err)
       rows_uint (l->rows, "total_pages", v);
       say_counts (l, "vm_zone_stat", "zone_stat_item");
       say_counts (l, "vm_node_stat", "node_stat_item");
-      say_oom (l);
+      say_events (l);
       rows_end (l->rows);
     }
   else

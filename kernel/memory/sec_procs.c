@@ -184,20 +184,39 @@ each_file (struct procs *p, const struct look_task *t)
   return open;
 }
 
+/* Who holds a terminal's output back.  Told to stop by a program (tcflow), it
+ * has both marks, and no key lets it go on. */
+static const char *
+who_stops (struct kernel *k, uint64_t tty)
+{
+  uint64_t v;
+
+  if (kernel_get (k, tty, TTY_TOLD_TO_STOP, &v) && v)
+    return "program";
+  if (kernel_get (k, tty, TTY_KEY_STOPPED, &v) && v)
+    return "key";
+  return kernel_get (k, tty, TTY_LINE_STOPPED, &v) && v ? "line" : NULL;
+}
+
 /* The terminal that its keys come from. */
 static void
 say_terminal (struct look *l, uint64_t signal)
 {
   struct kernel *k = l->k;
+  const char *by;
   char name[64];
   uint64_t tty;
 
-  if (kernel_get (k, signal, SIGNAL_TTY, &tty) && tty
-      && kernel_has (k, TTY_NAME)
-      && space_text (k->space, tty + k->fields.at[TTY_NAME].offset, name,
-                     sizeof name)
-      && name[0])
-    rows_text (l->rows, "tty", name, strlen (name));
+  if (!kernel_get (k, signal, SIGNAL_TTY, &tty) || !tty
+      || !kernel_has (k, TTY_NAME)
+      || !space_text (k->space, tty + k->fields.at[TTY_NAME].offset, name,
+                      sizeof name)
+      || !name[0])
+    return;
+  rows_text (l->rows, "tty", name, strlen (name));
+  by = who_stops (k, tty);
+  if (by)
+    rows_str (l->rows, "tty_stopped", by);
 }
 
 static void

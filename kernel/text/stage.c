@@ -331,6 +331,8 @@ see_stamp (struct stage *s, const struct text_msg *msg)
     {
       s->live_us = us;
       s->live_ms = msg->line->first_ms;
+      if (!(s->flags & F_SHOW))
+        s->printed_ms = s->live_ms;
     }
   if (s->ref_us == 0 && us >= REF_FROM && us < REF_UNTIL && us % 1000 != 0
       && msg->len >= 10)

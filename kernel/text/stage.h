@@ -59,6 +59,8 @@ struct stage
   uint64_t since_ms;
   char release[64];     /* of the kernel, "" = not seen */
   bool replay;          /* an old log is shown again: what it tells of was */
+  uint64_t printed_ms;  /* when a line with the kernel's stamp last came while
+                           no shell was told to show a log; 0 = never */
   /* The tracker's own. */
   uint32_t flags;
   uint32_t ref_hash;    /* a line of this boot, to know it again by, */

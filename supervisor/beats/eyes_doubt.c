@@ -8,6 +8,11 @@
  * for a while and its kernel did nothing with it, or it did not want to run,
  * and waited for no processor either.  That is read from /proc, where nothing
  * waits for anybody: on the loop.
+ *
+ * One whose host has it wait in its own kernel (state D: storage, swap) wants
+ * to run and neither runs nor waits for a processor.  Then nothing of the guest
+ * is dead; when that lasts it is told all the same, for somebody has to look
+ * at that host.
  */
 #include "supervisor/beats/eyes_impl.h"
 
@@ -17,11 +22,16 @@
 #define CLOSER_MS 500u
 #define RAN_NS 1500000000u
 #define WANTED_NONE_MS 10000u
+#define HELD_MS 30000u /* by its host, and told all the same */
+#define MAX_BLOCKED 16
 
 struct chance
 {
   uint64_t since_ms;
   struct thread_time all; /* where its vCPUs have no names */
+  uint64_t held_ms;       /* its host had it wait then, 0 = never */
+  size_t nblocked;        /* of its threads, at the last look */
+  struct monitor_vcpu blocked[MAX_BLOCKED];
   size_t n;
   struct monitor_vcpu vcpus[];
 };
@@ -48,16 +58,50 @@ chance_new (int pid, uint64_t now_ms)
 }
 
 static bool
+was_blocked (const struct chance *c, const struct monitor_vcpu *thread)
+{
+  for (size_t i = 0; i < c->nblocked; i++)
+    if (c->blocked[i].tid == thread->tid
+        && c->blocked[i].time.run == thread->time.run)
+      return true;
+  return false;
+}
+
+/* A vCPU that waits there, or another thread that has done nothing else since
+ * it was looked at last: some that serve disks wait there all the time. */
+static void
+look_at_host (struct chance *c, int pid, uint64_t now_ms)
+{
+  struct monitor_vcpu now[MONITOR_MAX_VCPUS];
+  size_t n = monitor_blocked (pid, now);
+
+  for (size_t i = 0; i < n; i++)
+    if (now[i].number >= 0 || was_blocked (c, &now[i]))
+      c->held_ms = now_ms;
+  c->nblocked = n < MAX_BLOCKED ? n : MAX_BLOCKED;
+  for (size_t i = 0; i < c->nblocked; i++)
+    c->blocked[i] = now[i];
+}
+
+static bool
+is_held (const struct chance *c, uint64_t now_ms)
+{
+  return c && c->held_ms && now_ms - c->held_ms < WANTED_NONE_MS
+         && now_ms - c->since_ms < HELD_MS;
+}
+
+static bool
 enough (const struct thread_time *was, const struct thread_time *now,
-        uint64_t ran_ns, uint64_t ms)
+        uint64_t ran_ns, uint64_t ms, bool held)
 {
   return now->run - was->run >= ran_ns
-         || (ms >= WANTED_NONE_MS
+         || (ms >= WANTED_NONE_MS && !held
              && now->wait - was->wait < ms * 1000000 / 4);
 }
 
 static bool
-one_had (const struct chance *c, int pid, uint64_t stopped, uint64_t ms)
+one_had (const struct chance *c, int pid, uint64_t stopped, uint64_t ms,
+         bool held)
 {
   struct monitor_vcpu now[MONITOR_MAX_VCPUS];
   size_t n = monitor_vcpus_named (pid, now);
@@ -67,7 +111,7 @@ one_had (const struct chance *c, int pid, uint64_t stopped, uint64_t ms)
       if (now[i].tid == c->vcpus[k].tid
           && (!stopped || (now[i].number < 64
                            && stopped & 1ull << now[i].number))
-          && enough (&c->vcpus[k].time, &now[i].time, RAN_NS, ms))
+          && enough (&c->vcpus[k].time, &now[i].time, RAN_NS, ms, held))
         return true;
   return false;
 }
@@ -77,14 +121,16 @@ chance_had (struct chance *c, int pid, uint64_t stopped, unsigned cpus,
             uint64_t now_ms)
 {
   uint64_t ms;
+  bool held;
   struct thread_time now;
 
   /* What can't be read is taken for granted. */
   if (!c)
     return true;
   ms = now_ms - c->since_ms;
+  held = is_held (c, now_ms);
   if (c->n > 0)
-    return one_had (c, pid, stopped, ms);
+    return one_had (c, pid, stopped, ms, held);
   if (!monitor_process_time (pid, &now))
     return true;
   /* A thread of it has ended, and took its time along. */
@@ -95,7 +141,8 @@ chance_had (struct chance *c, int pid, uint64_t stopped, unsigned cpus,
       return false;
     }
   /* Of all its threads together: others may have had it. */
-  return enough (&c->all, &now, (uint64_t) RAN_NS * (cpus ? cpus : 1), ms);
+  return enough (&c->all, &now, (uint64_t) RAN_NS * (cpus ? cpus : 1), ms,
+                 held);
 }
 
 /* ---- doubt ---- */
@@ -144,7 +191,7 @@ eye_question_ (struct eye *eye, const struct beat *b, struct beat_verdict *v,
     {
       eye_moves_ (eye);
       if (dead)
-        eye_doubt_ (v);
+        eye_doubt_ (v, false);
       return;
     }
   if (!eye->since_ms)
@@ -152,6 +199,8 @@ eye_question_ (struct eye *eye, const struct beat *b, struct beat_verdict *v,
       eye->since_ms = now;
       eye->chance = chance_new (eye->guest->inc.pid, now);
     }
+  if (eye->chance)
+    look_at_host (eye->chance, eye->guest->inc.pid, now);
   if (dead && !eye->confirmed_ms && !eye->doubt
       && had_its_chance (eye, b, v, now))
     {
@@ -160,7 +209,7 @@ eye_question_ (struct eye *eye, const struct beat *b, struct beat_verdict *v,
     }
   if (dead && is_confirmed (eye, b))
     return;
-  eye_doubt_ (v);
+  eye_doubt_ (v, is_held (eye->chance, now));
   if (eye->due_ms > now + CLOSER_MS && (!eye->doubt || eye->doubt_ms <= now))
     eye->due_ms = now + CLOSER_MS;
 }

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/clock.h"
 #include "base/job.h"
 #include "transports/memory/look_guest.h"
 
@@ -23,6 +24,30 @@ find_free_ (void *arg)
   if (f->fd >= 0)
     close (f->fd);
   free (f);
+}
+
+#define STATUS_MS 2000u
+
+/* libvirt tells of each pause, but who missed it, or came later, asks: that
+ * taints nothing. */
+static void
+ask_libvirt (struct find *f, uint64_t deadline)
+{
+  uint64_t soon = clock_ms () + STATUS_MS;
+  enum monitor_health health;
+  struct monitor_look l;
+
+  if (monitor_look (f->env, f->guest, 0, soon < deadline ? soon : deadline,
+                    &health, &l, NULL)
+      < 0)
+    {
+      f->blind = true;
+      return;
+    }
+  f->stands = strcmp (l.status, "running") != 0
+              && strcmp (l.status, "guest-panicked") != 0
+              && strcmp (l.status, "unknown") != 0;
+  monitor_look_done (&l);
 }
 
 int
@@ -54,5 +79,7 @@ find_run_ (struct job *job, void *arg)
   f->stands = l.state[0] && strcmp (l.state, "running") != 0;
   f->blind = !l.no_registers && !l.registers;
   look_guest_close (&l);
+  if (f->doubt && f->guest->monitor == MONITOR_LIBVIRT)
+    ask_libvirt (f, job_deadline (job));
   return r;
 }

@@ -93,7 +93,8 @@ const struct beat_facet *eye_worst_ (const struct beat_verdict *v);
 bool eye_dead_ (const struct beat_verdict *v);
 /* For a moment: nothing moved, and somebody has something to do. */
 bool eye_stands_ (const struct eye *eye, const struct beat *b);
-/* What may be told before it was looked for once more. */
-void eye_doubt_ (struct beat_verdict *v);
+/* What may be told before it was looked for once more; held: its host has it
+ * wait. */
+void eye_doubt_ (struct beat_verdict *v, bool held);
 
 #endif

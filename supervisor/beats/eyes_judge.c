@@ -115,7 +115,7 @@ eye_stands_ (const struct eye *eye, const struct beat *b)
 }
 
 void
-eye_doubt_ (struct beat_verdict *v)
+eye_doubt_ (struct beat_verdict *v, bool held)
 {
   struct beat_facet *all[] = { &v->vcpu, &v->ticks, &v->scheduler };
 
@@ -123,8 +123,8 @@ eye_doubt_ (struct beat_verdict *v)
     if (all[i]->state == BEAT_DEAD)
       {
         all[i]->state = BEAT_UNKNOWN;
-        snprintf (all[i]->why, sizeof all[i]->why,
-                  "it stands still: whether this is its kernel is looked at "
-                  "once more");
+        snprintf (all[i]->why, sizeof all[i]->why, "it stands still: %s",
+                  held ? "its host has its QEMU wait (storage, swap)"
+                       : "whether this is its kernel is looked at once more");
       }
 }

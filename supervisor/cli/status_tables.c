@@ -35,6 +35,12 @@ const char *const status_kinds[STATUS_KINDS] = {
   [STATUS_HISTORY] = "history",
 };
 
+/* member: as cell() reads it. */
+struct column
+{
+  const char *title, *member;
+};
+
 struct view
 {
   struct json_object *const *rows; /* arrays, by kind */
@@ -68,13 +74,17 @@ cell (struct json_object *row, const char *member, char dst[CELL])
 }
 
 static void
-section (const struct view *v, unsigned kind, const char *const *titles,
-         const char *const *members)
+section (const struct view *v, enum status_kind kind,
+         const struct column *columns)
 {
-  struct table *t = table_new (titles);
+  const char *titles[MAX_COLUMNS] = { NULL };
   char texts[MAX_COLUMNS][CELL];
   size_t n = json_object_array_length (v->rows[kind]), shown = n;
+  struct table *t;
 
+  for (unsigned c = 0; columns[c].title; c++)
+    titles[c] = columns[c].title;
+  t = table_new (titles);
   if (kind == STATUS_INCIDENT && shown > MAX_INCIDENTS)
     shown = MAX_INCIDENTS;
   for (size_t i = 0; i < shown; i++)
@@ -82,8 +92,8 @@ section (const struct view *v, unsigned kind, const char *const *titles,
       struct json_object *row = json_object_array_get_idx (v->rows[kind], i);
       const char *cells[MAX_COLUMNS] = { NULL };
 
-      for (unsigned c = 0; members[c]; c++)
-        cells[c] = cell (row, members[c], texts[c]);
+      for (unsigned c = 0; columns[c].title; c++)
+        cells[c] = cell (row, columns[c].member, texts[c]);
       table_row (t, cells);
     }
   if (n > 0)
@@ -176,64 +186,78 @@ add_history (const struct view *v, struct json_object *scenario)
   json_object_array_add (v->rows[STATUS_HISTORY], row);
 }
 
+static void
+scenario_words (struct json_object *row, char *dst, size_t n)
+{
+  const char *held = json_get_str (row, "held_off");
+  const char *text = json_get_str (row, "sentence");
+
+  snprintf (dst, n, "%s%s", row_str (row, "scenario"),
+            json_get_bool (row, "builtin", false) ? " (built-in)" : "");
+  json_add_text (row, "named", dst, strlen (dst));
+  snprintf (dst, n, "%s%s%s",
+            json_get_bool (row, "flapping", false) ? "flapping; " : "",
+            held && held[0] ? "not asked: " : "",
+            held && held[0] ? held : text ? text : "");
+}
+
+static void
+incident_words (struct json_object *row, char *dst, size_t n)
+{
+  struct json_object *verdict = json_get (row, "verdict");
+  const char *class_ = json_get_str (verdict, "class");
+  const char *text = json_get_str (verdict, "sentence");
+  char now[64];
+
+  json_add_str (row, "class", class_ ? class_ : "");
+  json_add_str (row, "now", incident_now (row, now, sizeof (now)));
+  snprintf (dst, n, "%s", text ? text : "");
+}
+
+static void
+reach_words (struct json_object *row, char *dst, size_t n)
+{
+  const char *what = json_get_str (row, "says");
+  const char *code = json_get_str (row, "code");
+  const char *fix = json_get_str (row, "fix");
+
+  snprintf (dst, n, "%s%s%s%s%s", code ? code : "",
+            code && code[0] && what && what[0] ? ": " : "", what ? what : "",
+            fix && fix[0] ? "; mend it by: " : "", fix ? fix : "");
+}
+
+static void
+pause_words (struct json_object *row, char *dst, size_t n)
+{
+  const char *guest = row_str (row, "guest");
+  const char *scenario = row_str (row, "scenario");
+  const char *who = row_str (row, "who");
+
+  /* Nothing is of all of them. */
+  json_add_str (row, "of", guest[0] ? guest : "every guest");
+  json_add_str (row, "what", scenario[0] ? scenario : "all");
+  snprintf (dst, n, "%s%s%s", who, who[0] ? ", " : "", row_str (row, "by"));
+}
+
 /* What a row says in words, as its member "says". */
 static void
 add_words (struct json_object *row, unsigned kind)
 {
-  const char *held = json_get_str (row, "held_off");
-  const char *text = json_get_str (row, "sentence");
+  static void (*const words[STATUS_KINDS]) (struct json_object *row,
+                                            char *dst, size_t n)
+      = {
+          [STATUS_SCENARIO] = scenario_words,
+          [STATUS_INCIDENT] = incident_words,
+          [STATUS_REACH] = reach_words,
+          [STATUS_PAUSE] = pause_words,
+          [STATUS_GUEST] = address_words,
+          [STATUS_TEXT] = text_words,
+        };
   char says[400];
 
-  if (kind == STATUS_SCENARIO)
-    {
-      snprintf (says, sizeof (says), "%s%s", row_str (row, "scenario"),
-                json_get_bool (row, "builtin", false) ? " (built-in)" : "");
-      json_add_text (row, "named", says, strlen (says));
-      snprintf (says, sizeof (says), "%s%s%s",
-                json_get_bool (row, "flapping", false) ? "flapping; " : "",
-                held && held[0] ? "not asked: " : "",
-                held && held[0] ? held : text ? text : "");
-    }
-  else if (kind == STATUS_INCIDENT)
-    {
-      char now[64];
-      struct json_object *verdict = json_get (row, "verdict");
-      const char *class_ = json_get_str (verdict, "class");
-
-      text = json_get_str (verdict, "sentence");
-      json_add_str (row, "class", class_ ? class_ : "");
-      json_add_str (row, "now", incident_now (row, now, sizeof (now)));
-      snprintf (says, sizeof (says), "%s", text ? text : "");
-    }
-  else if (kind == STATUS_REACH)
-    {
-      const char *what = json_get_str (row, "says");
-      const char *code = json_get_str (row, "code");
-      const char *fix = json_get_str (row, "fix");
-
-      snprintf (says, sizeof (says), "%s%s%s%s%s", code ? code : "",
-                code && code[0] && what && what[0] ? ": " : "",
-                what ? what : "", fix && fix[0] ? "; mend it by: " : "",
-                fix ? fix : "");
-    }
-  else if (kind == STATUS_PAUSE)
-    {
-      /* Nothing is of all of them. */
-      json_add_str (row, "of", row_str (row, "guest")[0]
-                                   ? row_str (row, "guest")
-                                   : "every guest");
-      json_add_str (row, "what", row_str (row, "scenario")[0]
-                                     ? row_str (row, "scenario")
-                                     : "all");
-      snprintf (says, sizeof (says), "%s%s%s", row_str (row, "who"),
-                row_str (row, "who")[0] ? ", " : "", row_str (row, "by"));
-    }
-  else if (kind == STATUS_GUEST)
-    address_words (row, says, sizeof (says));
-  else if (kind == STATUS_TEXT)
-    text_words (row, says, sizeof (says));
-  else
+  if (!words[kind])
     return;
+  words[kind](row, says, sizeof (says));
   json_add_text (row, "says", says, strlen (says));
 }
 
@@ -276,96 +300,74 @@ worse (const void *a, const void *b)
   return r ? r : strverscmp (row_str (x, key), row_str (y, key));
 }
 
+/* In the order in which they are shown. */
+static const struct
+{
+  enum status_kind kind;
+  struct column columns[MAX_COLUMNS];
+} tables[] = {
+  { STATUS_GUEST,
+    { { "GUEST", "display" }, { "HEALTH", "health" }, { "STATE", "run" },
+      { "BOOT", "boot" }, { "REASON", "reason" }, { "INTENT", "intent" },
+      { "SOURCE", "source" }, { "ADDRESS", "says" } } },
+  { STATUS_DOUBLE,
+    { { "CLAIMED TWICE", "display" }, { "STATE", "run" },
+      { "UUID", "uuid" }, { "WATCHED", "watched" }, { "SAYS", "says" } } },
+  { STATUS_STUCK,
+    { { "STUCK LANE", "lane" }, { "GUEST", "guest" },
+      { "SINCE", "since_ms%" }, { "JOB", "job" } } },
+  { STATUS_HOST,
+    { { "THIS HOST", "code" }, { "AGO", "ago_ms%" },
+      { "GUESTS SPARED", "guests" }, { "SAYS", "says" } } },
+  { STATUS_SCENARIO,
+    { { "GUEST", "guest" }, { "SCENARIO", "named" }, { "HEALTH", "health" },
+      { "SINCE", "health_ms%" }, { "LAST", "outcome" },
+      { "TOOK", "took_ms%" }, { "NEXT", "next_ms%" }, { "SAYS", "says" } } },
+  { STATUS_PAUSE,
+    { { "PAUSED", "of" }, { "SCENARIO", "what" },
+      { "STILL FOR", "left_ms%" }, { "BY", "says" }, { "WHY", "reason" } } },
+  { STATUS_REACH,
+    { { "WAY", "way" }, { "STATE", "state" }, { "SINCE", "since_ms%" },
+      { "TRIED", "tried_ms%" }, { "BY", "by" }, { "WHAT", "says" } } },
+  { STATUS_HISTORY,
+    { { "SCENARIO", "scenario" }, { "LAST RUNS", "runs" },
+      { "WELL", "well" }, { "OF", "since_ms%" }, { "P50", "p50_ms" },
+      { "P90", "p90_ms" }, { "P99", "p99_ms" }, { "MAX", "max_ms" } } },
+  { STATUS_INCIDENT,
+    { { "INCIDENT", "id!" }, { "GUEST", "guest" }, { "VERDICT", "class" },
+      { "NOW", "now" }, { "SAYS", "says" } } },
+  { STATUS_BEAT,
+    { { "HEARTBEAT", "guest" }, { "AGE", "age_ms%" }, { "VCPUS", "vcpus" },
+      { "TICKS", "ticks" }, { "SCHEDULER", "scheduler" },
+      { "LOAD", "load1" }, { "BLOCKED", "blocked" }, { "SAYS", "says" } } },
+  { STATUS_NO_BEAT,
+    { { "NO HEARTBEAT", "guests" }, { "SAYS", "says" } } },
+  { STATUS_TEXT,
+    { { "GUEST", "guest" }, { "CONSOLE", "console" }, { "STAGE", "stage" },
+      { "SINCE", "stage_ms%" }, { "STANDS AT", "stop" },
+      { "LAST EVENT", "event_ms%" }, { "KERNEL SAYS", "says" } } },
+  { STATUS_CONSOLE,
+    { { "GUEST", "guest" }, { "CONSOLE", "name" }, { "MODE", "mode" },
+      { "STATE", "state" }, { "SINCE", "state_ms%" },
+      { "QUIET", "quiet_ms%" }, { "BYTES", "bytes" },
+      { "HOLDER", "holder" }, { "DETAIL", "detail" } } },
+  { STATUS_SOURCE,
+    { { "HEALTHY", "well" }, { "SOURCE", "state" } } },
+};
+
 /* The worst first: what a tired person came for is at the top, also of a
  * screen that has no room for all. */
 void
 status_tables (struct json_object *const rows[STATUS_KINDS], FILE *out)
 {
-  const struct view view = { rows, out }, *v = &view;
-  static const char *const guest_t[]
-      = { "GUEST",  "HEALTH", "STATE",   "BOOT", "REASON",
-          "INTENT", "SOURCE", "ADDRESS", NULL };
-  static const char *const guest_m[]
-      = { "display", "health", "run",  "boot", "reason",
-          "intent",  "source", "says", NULL };
-  static const char *const scen_t[]
-      = { "GUEST", "SCENARIO", "HEALTH", "SINCE", "LAST",
-          "TOOK",  "NEXT",     "SAYS",   NULL };
-  static const char *const scen_m[]
-      = { "guest",    "named", "health", "health_ms%", "outcome",
-          "took_ms%", "next_ms%", "says",   NULL };
-  static const char *const hist_t[]
-      = { "SCENARIO", "LAST RUNS", "WELL", "OF", "P50",
-          "P90",      "P99",       "MAX",  NULL };
-  static const char *const hist_m[]
-      = { "scenario", "runs",   "well",   "since_ms%", "p50_ms",
-          "p90_ms",   "p99_ms", "max_ms", NULL };
-  static const char *const host_t[]
-      = { "THIS HOST", "AGO", "GUESTS SPARED", "SAYS", NULL };
-  static const char *const host_m[]
-      = { "code", "ago_ms%", "guests", "says", NULL };
-  static const char *const pause_t[]
-      = { "PAUSED", "SCENARIO", "STILL FOR", "BY", "WHY", NULL };
-  static const char *const pause_m[]
-      = { "of", "what", "left_ms%", "says", "reason", NULL };
-  static const char *const inc_t[]
-      = { "INCIDENT", "GUEST", "VERDICT", "NOW", "SAYS", NULL };
-  static const char *const inc_m[]
-      = { "id!", "guest", "class", "now", "says", NULL };
-  static const char *const stuck_t[]
-      = { "STUCK LANE", "GUEST", "SINCE", "JOB", NULL };
-  static const char *const stuck_m[]
-      = { "lane", "guest", "since_ms%", "job", NULL };
-  static const char *const cons_t[]
-      = { "GUEST", "CONSOLE", "MODE",   "STATE",  "SINCE",
-          "QUIET", "BYTES",   "HOLDER", "DETAIL", NULL };
-  static const char *const cons_m[]
-      = { "guest",     "name",  "mode",   "state",  "state_ms%",
-          "quiet_ms%", "bytes", "holder", "detail", NULL };
-  static const char *const text_t[]
-      = { "GUEST", "CONSOLE", "STAGE", "SINCE", "STANDS AT",
-          "LAST EVENT", "KERNEL SAYS", NULL };
-  static const char *const text_m[]
-      = { "guest", "console",   "stage", "stage_ms%", "stop",
-          "event_ms%", "says", NULL };
-  static const char *const beat_t[]
-      = { "HEARTBEAT", "AGE", "VCPUS", "TICKS", "SCHEDULER", "LOAD", "BLOCKED",
-          "SAYS", NULL };
-  static const char *const beat_m[]
-      = { "guest", "age_ms%", "vcpus", "ticks", "scheduler", "load1",
-          "blocked", "says", NULL };
-  static const char *const mute_t[] = { "NO HEARTBEAT", "SAYS", NULL };
-  static const char *const mute_m[] = { "guests", "says", NULL };
-  static const char *const reach_t[]
-      = { "WAY", "STATE", "SINCE", "TRIED", "BY", "WHAT", NULL };
-  static const char *const reach_m[]
-      = { "way", "state", "since_ms%", "tried_ms%", "by", "says", NULL };
-  static const char *const twice_t[]
-      = { "CLAIMED TWICE", "STATE", "UUID", "WATCHED", "SAYS", NULL };
-  static const char *const twice_m[]
-      = { "display", "run", "uuid", "watched", "says", NULL };
-  static const char *const src_t[] = { "HEALTHY", "SOURCE", NULL };
-  static const char *const src_m[] = { "well", "state", NULL };
-
   static const enum status_kind sorted[]
       = { STATUS_GUEST, STATUS_DOUBLE, STATUS_SCENARIO, STATUS_TEXT,
           STATUS_CONSOLE };
+  const struct view view = { rows, out }, *v = &view;
 
   all_words (v);
   for (unsigned i = 0; i < ARRAY_LEN (sorted); i++)
     json_object_array_sort (v->rows[sorted[i]], worse);
-  section (v, STATUS_GUEST, guest_t, guest_m);
-  section (v, STATUS_DOUBLE, twice_t, twice_m);
-  section (v, STATUS_STUCK, stuck_t, stuck_m);
-  section (v, STATUS_HOST, host_t, host_m);
-  section (v, STATUS_SCENARIO, scen_t, scen_m);
-  section (v, STATUS_PAUSE, pause_t, pause_m);
-  section (v, STATUS_REACH, reach_t, reach_m);
-  section (v, STATUS_HISTORY, hist_t, hist_m);
-  section (v, STATUS_INCIDENT, inc_t, inc_m);
-  section (v, STATUS_BEAT, beat_t, beat_m);
-  section (v, STATUS_NO_BEAT, mute_t, mute_m);
-  section (v, STATUS_TEXT, text_t, text_m);
-  section (v, STATUS_CONSOLE, cons_t, cons_m);
-  section (v, STATUS_SOURCE, src_t, src_m);
+  for (unsigned i = 0; i < ARRAY_LEN (tables); i++)
+    section (v, tables[i].kind, tables[i].columns);
 }

@@ -370,6 +370,16 @@ may_type (void *arg, const char *uuid, const char *console, char *what,
              : TYPING_FREE;
 }
 
+static int
+kernel_prints (void *arg, const char *uuid, const char *console)
+{
+  struct texts_stand stand;
+
+  return texts_stand (((struct daemon *) arg)->texts, uuid, console, &stand)
+             ? typing_kernel_prints (&stand)
+             : -1;
+}
+
 static void
 on_text_boot (const char *uuid, void *arg)
 {
@@ -467,6 +477,8 @@ make_rooms (struct daemon *d, struct error *err)
     .own_text_arg = d,
     .may_type = may_type,
     .may_type_arg = d,
+    .kernel_prints = kernel_prints,
+    .kernel_prints_arg = d,
     .libexec = d->libexec,
     .ssh_dir = d->ssh_dir,
     .exec_dirs = d->exec_dirs,

@@ -18,7 +18,6 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,134 +32,7 @@ static const char *const lacks[] = {
   [LACK_TIME] = "the disk did not take it before the step's time was over",
 };
 
-struct haul_limit
-{
-  atomic_uint refs;
-  _Atomic uint64_t left;
-
-  pthread_mutex_t m; /* what follows */
-  char (*names)[HAUL_NAME];
-  unsigned nnames;
-};
-
-/* ---- the limit ---- */
-
-int
-haul_limit_new (uint64_t bytes, struct haul_limit **ret, struct error *err)
-{
-  struct haul_limit *l = calloc (1, sizeof (*l));
-
-  if (!l)
-    return error_set (err, ENOMEM, "no memory for a diagnosis");
-  atomic_init (&l->refs, 1);
-  atomic_init (&l->left, bytes);
-  pthread_mutex_init (&l->m, NULL);
-  *ret = l;
-  return 0;
-}
-
-struct haul_limit *
-haul_limit_ref (struct haul_limit *l)
-{
-  if (l)
-    atomic_fetch_add (&l->refs, 1);
-  return l;
-}
-
-void
-haul_limit_unref (struct haul_limit *l)
-{
-  if (!l || atomic_fetch_sub (&l->refs, 1) != 1)
-    return;
-  pthread_mutex_destroy (&l->m);
-  free (l->names);
-  free (l);
-}
-
-void
-haul_limit_raise (struct haul_limit *l, uint64_t bytes)
-{
-  atomic_fetch_add (&l->left, bytes);
-}
-
-uint64_t
-haul_limit_left (const struct haul_limit *l)
-{
-  return atomic_load (&l->left);
-}
-
-static bool
-limit_take (struct haul_limit *l, size_t len)
-{
-  uint64_t left;
-
-  if (!l)
-    return true;
-  left = atomic_load (&l->left);
-  while (left >= len)
-    if (atomic_compare_exchange_weak (&l->left, &left, left - len))
-      return true;
-  return false;
-}
-
-/* ---- names of files ---- */
-
-#define NAME_MAX_SHOWN 99 /* as of a bundle's members */
-#define SUFFIX_MAX 16
-#define STEP_MAX 24
-
-/* A name that there is: that of the step before its suffix. */
-static void
-name_of_step (char *dst, const char *name, const char *step, unsigned nth)
-{
-  const char *slash = strrchr (name, '/'), *base = slash ? slash + 1 : name;
-  const char *end = name + strlen (name), *dot = strrchr (base, '.');
-  char more[12] = "";
-  int stem;
-
-  if (!dot || dot == base || end - dot > SUFFIX_MAX)
-    dot = end;
-  if (nth > 1)
-    snprintf (more, sizeof (more), "-%u", nth);
-  stem = NAME_MAX_SHOWN - (int) (end - dot) - 1 - STEP_MAX
-         - (int) strlen (more);
-  if (dot - name < stem)
-    stem = (int) (dot - name);
-  /* No part of a name begins with a "-". */
-  stem -= name[stem - 1] == '/';
-  snprintf (dst, HAUL_NAME, "%.*s-%.*s%s%s", stem, name, STEP_MAX, step, more,
-            dot);
-}
-
-static bool
-is_taken_locked (const struct haul_limit *l, const char *name)
-{
-  for (unsigned i = 0; i < l->nnames; i++)
-    if (strcmp (l->names[i], name) == 0)
-      return true;
-  return false;
-}
-
-/* dst, of HAUL_NAME: what no other has begun.  False: no memory. */
-static bool
-limit_name (struct haul_limit *l, const char *name, const char *step,
-            char *dst)
-{
-  char (*names)[HAUL_NAME];
-
-  snprintf (dst, HAUL_NAME, "%s", name);
-  if (!l)
-    return true;
-  LOCK_SCOPE (&l->m);
-  for (unsigned i = 1; is_taken_locked (l, dst); i++)
-    name_of_step (dst, name, step, i);
-  names = reallocarray (l->names, l->nnames + 1, sizeof (*names));
-  if (!names)
-    return false;
-  l->names = names;
-  memcpy (names[l->nnames++], dst, HAUL_NAME);
-  return true;
-}
+/* ---- references ---- */
 
 struct haul *
 haul_ref (struct haul *h)
@@ -387,7 +259,7 @@ file_locked (struct haul *h, const char *name)
   if (h->nfiles == HAUL_MAX_FILES || n >= sizeof (f->name))
     return NULL;
   f = &h->files[h->nfiles];
-  if (!limit_name (h->limit, name, h->step, f->shown))
+  if (!haul_limit_name (h->limit, name, h->step, f->shown))
     return NULL;
   memcpy (f->name, name, n + 1);
   h->nfiles++;
@@ -460,7 +332,7 @@ put_locked (struct haul *h, struct haul_file *f, const char *from, size_t *len)
 {
   if (!f || h->bytes + *len > HAUL_MAX_BYTES)
     return LACK_SIZE;
-  if (!limit_take (h->limit, *len))
+  if (!haul_limit_take (h->limit, *len))
     return LACK_LIMIT;
   for (size_t n; *len > 0; from += n, *len -= n)
     {

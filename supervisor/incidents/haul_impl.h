@@ -96,6 +96,15 @@ void haul_add_impact_locked (struct haul *h, const char *text);
 /* Of what could not be posted to the loop any more: drops its reference. */
 void haul_not_woken (void *arg);
 
+/* ---- haul_limit.c ---- */
+
+/* All of it or nothing.  Without a limit there always is room. */
+bool haul_limit_take (struct haul_limit *l, size_t len);
+/* dst, of HAUL_NAME: a name that no other file has, made of name and, where
+ * that is taken, of step.  False: no memory. */
+bool haul_limit_name (struct haul_limit *l, const char *name, const char *step,
+                      char *dst);
+
 /* ---- haul_acts.c ---- */
 
 void haul_allow_acts (struct haul *h);

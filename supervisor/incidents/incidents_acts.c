@@ -7,8 +7,8 @@
  * not come to undo it, because it got stuck or the daemon died, is undone here:
  * by the undoer of that name, in a job, of the same life of the same guest, and
  * before that guest is diagnosed again.  A guest that does not let it happen is
- * asked again, less and less often, for it may come back; its next diagnosis
- * does not wait for that.
+ * asked again, less and less often, for it may come back, and some acts only so
+ * often; its next diagnosis does not wait for that.
  */
 #include "supervisor/incidents/diagnose.h"
 #include "supervisor/incidents/haul.h"
@@ -199,10 +199,41 @@ undoing_new (struct active *a, const struct incident_act *act,
 }
 
 static void
+drop (struct active *a, struct incident_act *act, const char *why)
+{
+  log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
+             "guest=\"%s\" incident=%s: %s is not undone: %s", a->inc.guest,
+             a->inc.id, act->act, why);
+  over (a, act, ACT_DROPPED, why);
+}
+
+/* Often enough: what is left to do is a person's. */
+static void
+give_up (struct active *a, struct incident_act *act,
+         const struct collect_undoer *undoer, const char *why)
+{
+  char text[sizeof act->why];
+
+  snprintf (text, sizeof text, "tried %u times: %s", a->undo_tries,
+            undoer->in_vain);
+  log_guest (LOG_LEVEL_WARN, a->inc.inc.uuid,
+             "guest=\"%s\" incident=%s: %s is not undone, and not tried any "
+             "more: %s; %s", a->inc.guest, a->inc.id, act->act, why, text);
+  over (a, act, ACT_DROPPED, text);
+}
+
+static void
 failed (struct active *a, struct incident_act *act, const char *why)
 {
+  const struct collect_undoer *undoer = collect_undoer_find (act->act);
   uint64_t wait = MOST_MS;
 
+  if (undoer && undoer->tries && a->undo_tries + 1 >= undoer->tries)
+    {
+      a->undo_tries++;
+      give_up (a, act, undoer, why);
+      return;
+    }
   if (a->undo_tries < 8)
     wait = FIRST_MS << a->undo_tries;
   a->undo_tries++;
@@ -281,15 +312,6 @@ is_past (const struct active *a, const struct collect_undoer *undoer,
 
   return was->pid != g->inc.pid || was->start_time != g->inc.start_time
          || (!undoer->outlives_boot && was->boot != g->inc.boot);
-}
-
-static void
-drop (struct active *a, struct incident_act *act, const char *why)
-{
-  log_guest (LOG_LEVEL_INFO, a->inc.inc.uuid,
-             "guest=\"%s\" incident=%s: %s is not undone: %s", a->inc.guest,
-             a->inc.id, act->act, why);
-  over (a, act, ACT_DROPPED, why);
 }
 
 static void

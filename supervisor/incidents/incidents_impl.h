@@ -7,6 +7,8 @@
  *   incidents_trouble.c  what begins and ends one
  *   incidents_state.c    and trouble that no event told of
  *   incidents_life.c     what becomes of it: from the disk to the bundle
+ *   incidents_collect.c  its diagnosis
+ *   incidents_pack.c     its bundle
  *   incidents_order.c    diagnoses that somebody asked for
  *   incidents_watch.c    those who watch one, and who call it off
  *   incidents_restart.c  those of a daemon before this one
@@ -196,26 +198,45 @@ void incident_put_then (struct active *a, incident_done_fn *done, void *arg);
 void incident_answered (struct active *a);
 /* Somebody has all of it. */
 void incident_is_shipped (struct active *a);
-/* Its bundle is on disk: who is to be told of it is (incidents_notify.c). */
-void incident_notify (struct active *a);
 /* For its timeline, now; what may be NULL.  Whoever notes puts. */
 void incident_moment (struct active *a, enum incident_moment_kind kind,
                       const char *what);
+/* Starts what may start: oldest first. */
+void incidents_pump (struct incidents *in);
+/* Of one that waits or is being looked at: what there is becomes its bundle. */
+void incident_give_up (struct active *a, const char *why);
+/* One that waits and is judged without a diagnosis: takes head. */
+void incident_conclude (struct active *a, struct json_object *head);
+/* Called off: what there is becomes its bundle. */
+void incident_call_off (struct active *a);
+
+/* ---- its diagnosis: incidents_collect.c ---- */
+
+/* Begins; all that follows comes by itself. */
+void incident_collect (struct active *a);
+/* Evidence, to its folder at the writer. */
+void incident_store_file (struct active *a, const char *name, uint64_t offset,
+                          const void *data, size_t len);
+/* There is a verdict: what was a suspicion is firm by it, or none, or stays
+ * one. */
+void incident_settle (struct active *a);
 /* Somebody else's trouble is the same, and he is believed more: the incident
  * is his from now on.  Only before it is judged; what was found stays. */
 void incident_retell (struct active *a, const char *playbook,
                       const struct cause *cause);
-/* Starts what may start: oldest first. */
-void incidents_pump (struct incidents *in);
 /* Only text says so: it may stand, but not firmly. */
 bool incident_in_doubt (const struct incident *inc);
 /* Raised by what memory shows the first time (CODE_LOOK). */
 bool incident_is_look (const struct incident *inc);
 
-/* One that waits and is judged without a diagnosis: takes head. */
-void incident_conclude (struct active *a, struct json_object *head);
-/* Called off: what there is becomes its bundle. */
-void incident_call_off (struct active *a);
+/* ---- its bundle: incidents_pack.c ---- */
+
+/* In LIFE_PACKING: takes head. */
+void incident_pack (struct active *a, struct json_object *head);
+/* It is judged, and a bundle of it would be too much (incidents_repeat.c). */
+void incident_close_without (struct active *a);
+/* Its bundle is on disk: who is to be told of it is (incidents_notify.c). */
+void incident_notify (struct active *a);
 
 /* ---- who is told: incidents_watch.c ---- */
 

@@ -12,27 +12,23 @@
  * At most `max_diagnoses` are looked at at once: of those that have begun the
  * steps take turns (turns.h), what is soon gone first of all of them.  Beyond
  * MAX_BEGUN they wait in order.
+ * What is done in COLLECTING is in incidents_collect.c, in PACKING in
+ * incidents_pack.c.
  * Whether its guest is well again meanwhile is told in incidents_trouble.c
  * and changes nothing here: what was begun is brought to its bundle.
  */
 #include "supervisor/incidents/diagnose.h"
 #include "supervisor/incidents/incidents_impl.h"
-#include "supervisor/incidents/summary.h"
 #include "supervisor/links/writer_link.h"
 
-#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "diag/timeline.h"
-#include "scenarios/scenario.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* ---- the steps ---- */
 
@@ -85,10 +81,6 @@ incident_step (struct active *a, enum step step)
 static void begin (struct active *a);
 static void on_counted (const struct error *put_err,
                         struct json_object *answer, void *arg);
-static void collect (struct active *a);
-static void give_up (struct active *a, const char *why);
-static void pack (struct active *a, struct json_object *head);
-static void close_without (struct active *a);
 
 /* ---- writing: it is on disk before anything is done about it ---- */
 
@@ -250,12 +242,12 @@ begin (struct active *a)
 
   if (a->cancelled[0])
     {
-      give_up (a, a->cancelled);
+      incident_give_up (a, a->cancelled);
       return;
     }
   if (!a->guest)
     {
-      give_up (a, "the daemon was restarted and the guest is not there");
+      incident_give_up (a, "the daemon was restarted and the guest is not there");
       return;
     }
   if (a->inc.attempts >= MAX_ATTEMPTS)
@@ -266,7 +258,7 @@ begin (struct active *a)
                 a->inc.attempts);
       log_guest (LOG_LEVEL_ERROR, a->inc.inc.uuid, "incident %s: %s",
                  a->inc.id, why);
-      give_up (a, why);
+      incident_give_up (a, why);
       return;
     }
   if (!incident_step (a, STEP_BEGUN))
@@ -285,10 +277,10 @@ counted (struct active *a)
     return;
   if (!a->cancelled[0])
     {
-      collect (a);
+      incident_collect (a);
       return;
     }
-  give_up (a, a->cancelled);
+  incident_give_up (a, a->cancelled);
   incidents_pump (a->all);
 }
 
@@ -346,71 +338,14 @@ incidents_life_new (struct incidents *in, struct error *err)
                      in, &in->disk, err);
 }
 
-/* ---- collecting: the diagnosis ---- */
-
-/* Of evidence, in all.  The writer's end keeps somewhat more: incidents and
- * bundles have a place of their own. */
-#define EVIDENCE_AWAY (16u << 20)
-#define LOG_BEFORE_MS (5 * 60 * 1000)
-
-static void
-on_file_stored (const struct error *err, struct json_object *answer,
-                void *arg)
-{
-  struct active *a = answered (arg);
-
-  /* Whose piece waits has nothing to do with whose was stored. */
-  for (struct active *x = a->all->first; x; x = x->next)
-    if (x->diagnosis)
-      diagnosis_room (x->diagnosis);
-  if (err && !a->file_error.code)
-    {
-      a->file_error = *err;
-      log_guest (LOG_LEVEL_WARN, a->inc.inc.uuid,
-                 "incident %s: evidence was not stored: %s", a->inc.id,
-                 error_text (err));
-    }
-}
-
-static void
-store_file (struct active *a, const char *name, uint64_t offset,
-            const void *data, size_t len)
-{
-  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
-
-  a->awaited++;
-  sink->artifact (sink, a->inc.id, name, offset, data, len, on_file_stored,
-                  a);
-}
-
-static void
-on_file (const char *name, uint64_t offset, const void *data, size_t len,
-         void *arg)
-{
-  store_file (arg, name, offset, data, len);
-}
-
-static bool
-on_room (size_t len, void *arg)
-{
-  const struct active *a = arg;
-
-  return writer_link_kept (a->all->env.writer) + len <= EVIDENCE_AWAY;
-}
-
-static void
-on_progress (unsigned n, unsigned total, const char *what, bool ended,
-             const char *failure, void *arg)
-{
-  incident_watched_step (arg, n, total, what, ended, failure);
-}
+/* ---- given up: what there is becomes its bundle ---- */
 
 void
 incident_conclude (struct active *a, struct json_object *head)
 {
   a->inc.collected_wall_ms = clock_wall_ms ();
   if (incident_step (a, STEP_GIVEN_UP))
-    pack (a, head);
+    incident_pack (a, head);
   else
     json_object_put (head);
 }
@@ -421,165 +356,12 @@ incident_call_off (struct active *a)
   if (a->life == LIFE_COLLECTING && a->diagnosis)
     diagnosis_stop (a->diagnosis, a->cancelled);
   else if (a->life == LIFE_WAITING)
-    give_up (a, a->cancelled);
+    incident_give_up (a, a->cancelled);
   /* Else the writer is asked, and when it has answered, it is seen. */
 }
 
-/* Says nothing of the guest. */
-static bool
-verdict_is_ours (const struct verdict *v)
-{
-  return strcmp (v->class_, "none") == 0 || strcmp (v->class_, "unknown") == 0
-         || strcmp (v->class_, "console-busy") == 0
-         || strcmp (v->class_, "probe-misconfigured") == 0;
-}
-
-bool
-incident_is_look (const struct incident *inc)
-{
-  const struct outcome_code *code = outcome_code_find (inc->code);
-
-  return code && code->flags & CODE_LOOK;
-}
-
-static bool
-was_confirmed (const struct incident *inc)
-{
-  for (unsigned i = 0; i < inc->moments; i++)
-    if (inc->timeline[i].kind == MOMENT_CONFIRMED)
-      return true;
-  return false;
-}
-
-bool
-incident_in_doubt (const struct incident *inc)
-{
-  bool low = !inc->verdict.confidence[0]
-             || strcmp (inc->verdict.confidence, "low") == 0;
-
-  return low
-         && (incident_is_by (inc, BY_KERNEL, CODE_KERNEL_EVENT)
-             || (incident_is_look (inc) && !was_confirmed (inc)));
-}
-
-/* What was a suspicion is one no longer: something was found that the guest
- * has, or not.  Text that nothing else confirms stays one, and so does a look
- * of which the diagnosis knows no more. */
-static void
-settle (struct active *a)
-{
-  if (a->stand != STAND_SUSPECTED)
-    return;
-  if (verdict_is_ours (&a->inc.verdict))
-    {
-      a->stand = STAND_NOT;
-      /* Looked at, it is well. */
-      if (strcmp (a->inc.verdict.class_, "none") == 0)
-        incident_moment (a, MOMENT_NEAR_MISS, NULL);
-    }
-  else if (!incident_in_doubt (&a->inc))
-    {
-      a->stand = STAND_FIRM;
-      incident_moment (a, MOMENT_CONFIRMED, a->inc.verdict.class_);
-      incidents_together (a->all, a);
-    }
-}
-
-static void
-on_diagnosed (const struct verdict *verdict, struct json_object *head,
-              void *arg)
-{
-  struct active *a = arg;
-
-  a->diagnosis = NULL;
-  a->inc.verdict = *verdict;
-  a->inc.collected_wall_ms = clock_wall_ms ();
-  settle (a);
-  if (!incident_step (a, STEP_JUDGED))
-    json_object_put (head);
-  else if (incident_is_told (a))
-    {
-      json_object_put (head);
-      close_without (a);
-    }
-  else
-    pack (a, head);
-  incidents_pump (a->all);
-}
-
-static void
-on_intend (const char *undo, diagnosis_answer_fn *fn, void *fn_arg, void *arg)
-{
-  incident_act_begins (arg, undo, fn, fn_arg);
-}
-
-static void
-on_undone (const char *act, void *arg)
-{
-  incident_act_undone (arg, act);
-}
-
-static const struct diagnosis_ops diagnosis_callbacks = {
-  .file = on_file,
-  .room = on_room,
-  .intend = on_intend,
-  .undone = on_undone,
-  .progress = on_progress,
-  .done = on_diagnosed,
-};
-
-/* One that is not there any more may have been chosen because it types
- * nothing. */
-static struct playbook *
-named (const struct active *a, const char *playbook)
-{
-  const struct playbook_set *set = a->all->playbooks;
-  struct playbook *p
-      = playbook_find (set, playbook[0] ? playbook : playbook_default);
-
-  if (p)
-    return p;
-  log_guest (LOG_LEVEL_WARN, a->inc.inc.uuid,
-             "incident %s: there is no playbook \"%s\" any more: %s is done "
-             "in its place",
-             a->inc.id, playbook, playbook_harmless);
-  return playbook_find (set, playbook_harmless);
-}
-
-static void
-collect (struct active *a)
-{
-  const struct cause cause
-      = { a->inc.scenario, a->inc.code, a->inc.reason };
-  struct diagnosis_env env = *a->all->env.diagnosis;
-  struct error err = ERROR_INIT;
-
-  env.turns = a->all->turns;
-  if (diagnosis_start (&env, a->guest, &cause,
-                       named (a, a->inc.playbook), &diagnosis_callbacks, a,
-                       &a->diagnosis, &err)
-      < 0)
-    {
-      give_up (a, error_text (&err));
-      incidents_pump (a->all);
-    }
-}
-
 void
-incident_retell (struct active *a, const char *playbook,
-                 const struct cause *cause)
-{
-  /* What asks for less takes nothing away of what was begun. */
-  if (a->life == LIFE_COLLECTING
-      && !diagnosis_retell (a->diagnosis, cause, named (a, playbook)))
-    playbook = NULL;
-  incident_tell (&a->inc, playbook, cause);
-  /* If we die now, the next daemon is not to take it for mere text. */
-  incident_put (a);
-}
-
-static void
-give_up (struct active *a, const char *why)
+incident_give_up (struct active *a, const char *why)
 {
   struct json_object *head;
   struct verdict *v = &a->inc.verdict;
@@ -590,103 +372,8 @@ give_up (struct active *a, const char *why)
   snprintf (v->confidence, sizeof (v->confidence), "low");
   snprintf (v->sentence, sizeof (v->sentence), "%.200s: %.100s",
             a->inc.reason, why);
-  settle (a);
+  incident_settle (a);
   head = json_object_new_object ();
   json_add_str (head, "stopped", why);
-  pack (a, head);
-}
-
-/* ---- packing: what there is becomes a bundle ---- */
-
-static void
-on_packed (const struct error *err, struct json_object *answer, void *arg)
-{
-  struct active *a = answered (arg);
-  struct incidents *in = a->all;
-  const char *path;
-
-  if (!incident_step (a, STEP_PACKED))
-    return;
-  if (err)
-    log_guest (LOG_LEVEL_ERROR, a->inc.inc.uuid,
-               "incident %s could not be packed: %s", a->inc.id,
-               error_text (err));
-  else
-    {
-      path = json_get_str (answer, "path");
-      snprintf (a->bundle, sizeof (a->bundle), "%s", path ? path : "");
-      log_guest (LOG_LEVEL_WARN, a->inc.inc.uuid,
-                 "verdict=%s guest=\"%s\" incident=%s confidence=%s "
-                 "bundle=%s: %s",
-                 a->inc.verdict.class_, a->inc.guest, a->inc.id,
-                 a->inc.verdict.confidence, a->bundle,
-                 a->inc.verdict.sentence);
-      incident_moment (a, MOMENT_PACKED, NULL);
-      /* Nobody is called for what was but a suspicion. */
-      if (strcmp (a->inc.verdict.class_, "none") != 0
-          || !incident_is_look (&a->inc))
-        incident_notify (a);
-    }
-  incident_put (a);
-  incident_watched_end (a, err);
-  incidents_pump (in);
-}
-
-static void
-note_judged (struct active *a)
-{
-  incident_moment (a, MOMENT_JUDGED, a->inc.verdict.class_);
-  /* Else the next daemon would take it for one that stands. */
-  if (a->stand == STAND_NOT && a->inc.end == INCIDENT_NOT_ENDED)
-    {
-      a->inc.end = INCIDENT_CLOSED;
-      a->inc.ended_wall_ms = clock_wall_ms ();
-      incident_moment (a, MOMENT_CLOSED, NULL);
-      if (a->inc.parent[0])
-        incidents_apart (a->all, a);
-    }
-}
-
-static void
-close_without (struct active *a)
-{
-  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
-
-  note_judged (a);
-  incident_put (a);
-  a->awaited++;
-  sink->pack (sink, a->inc.id, NULL, on_packed, a);
-}
-
-static void
-pack (struct active *a, struct json_object *head)
-{
-  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
-  CLEANUP_BUF struct buf text = BUF_INIT (TIMELINE_BYTES);
-  CLEANUP_BUF struct buf ansi = BUF_INIT (80u << 10);
-
-  note_judged (a);
-  incident_acts_impact (a, head);
-  summary_text (&a->inc, head, &text);
-  store_file (a, "summary.txt", 0, buf_str (&text), text.len);
-  summary_ansi (buf_str (&text), &ansi);
-  store_file (a, "summary.ansi", 0, buf_str (&ansi), ansi.len);
-  buf_clear (&text);
-  incident_tell_timeline (a, head, &text);
-  store_file (a, "timeline.jsonl", 0, buf_str (&text), text.len);
-  buf_clear (&text);
-  /* Of the host's own incident: of all guests. */
-  log_kept (a->inc.key[0] ? NULL : a->inc.inc.uuid,
-            a->inc.opened_wall_ms > LOG_BEFORE_MS
-                ? a->inc.opened_wall_ms - LOG_BEFORE_MS
-                : 0,
-            &text);
-  if (text.len)
-    store_file (a, "logs/hangdog.jsonl", 0, buf_str (&text), text.len);
-  incident_put (a);
-  a->inc.children = incident_children_json (a);
-  json_object_object_add (head, "incident", incident_to_json (&a->inc));
-  json_object_put (steal_ptr (&a->inc.children));
-  a->awaited++;
-  sink->pack (sink, a->inc.id, head, on_packed, a);
+  incident_pack (a, head);
 }

@@ -14,8 +14,8 @@
 #include "supervisor/keeper/identity.h"
 #include "supervisor/keeper/keeper_open.h"
 #include "supervisor/keeper/notify.h"
+#include "supervisor/keeper/places.h"
 
-#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/io.h"
@@ -27,13 +27,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <grp.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -233,109 +230,6 @@ child_died (struct child *c, const char *how, void *arg)
     child_stop (k->writer, STOP_GRACE_MS);
 }
 
-/* ---- folders, the lock, the socket ---- */
-
-static int
-make_folder (const char *path, mode_t mode, uid_t uid, gid_t gid, bool own,
-             struct error *err)
-{
-  int r = mkdir (path, mode);
-
-  /* One that is there is as somebody wanted it; our umask is for files, and
-   * would shut out the group that may use the control socket. */
-  if (r == 0)
-    r = chmod (path, mode);
-  else if (errno == EEXIST)
-    r = 0;
-  if (r < 0)
-    return error_errno (err, errno, "cannot make %s", path);
-  if (own && lchown (path, uid, gid) < 0)
-    return error_errno (err, errno, "cannot hand %s over", path);
-  return 0;
-}
-
-static int
-take_lock (struct keeper *k, struct error *err)
-{
-  char path[4096], pid[32];
-  ssize_t n;
-
-  snprintf (path, sizeof (path), "%s/keeper.lock", k->run_path);
-  k->lock = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-  if (k->lock < 0)
-    return error_errno (err, errno, "%s", path);
-  if (flock (k->lock, LOCK_EX | LOCK_NB) < 0)
-    {
-      n = read (k->lock, pid, sizeof (pid) - 1);
-      pid[n > 0 ? n : 0] = '\0';
-      pid[strcspn (pid, "\n")] = '\0';
-      return error_set (err, EBUSY,
-                        "hangdog already runs here (pid %.20s); another one "
-                        "needs a --run and --state of its own",
-                        pid[0] ? pid : "unknown");
-    }
-  snprintf (pid, sizeof (pid), "%d\n", (int) getpid ());
-  if (ftruncate (k->lock, 0) < 0
-      || write (k->lock, pid, strlen (pid)) != (ssize_t) strlen (pid))
-    return error_errno (err, errno, "%s", path);
-  return 0;
-}
-
-/* Two writers in one spool would each take the other's work for their own. */
-static int
-lock_state (struct keeper *k, struct error *err)
-{
-  k->state_lock = open (k->state_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (k->state_lock < 0)
-    return error_errno (err, errno, "%s", k->state_path);
-  /* A file system without locks is no reason not to start. */
-  if (flock (k->state_lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-    return error_set (err, EBUSY,
-                      "another hangdog keeps its spool and logs in %s: this "
-                      "one needs a --state of its own",
-                      k->state_path);
-  return 0;
-}
-
-static int
-control_socket (struct keeper *k, struct error *err)
-{
-  char path[4096];
-  struct group *gr;
-  struct stat st;
-  int r;
-
-  snprintf (path, sizeof (path), "%s/" CONTROL_SOCKET, k->run_path);
-  /* Whoever still listens there is left from a keeper before us, since we
-   * have the lock: a daemon that is dying, or that the kernel keeps. */
-  if (lstat (path, &st) == 0 && S_ISSOCK (st.st_mode))
-    unlink (path);
-  r = socket_listen (path, 0660, &k->control, err);
-  if (r < 0)
-    return r;
-  if (k->config->group[0])
-    {
-      gr = getgrnam (k->config->group);
-      if (!gr)
-        return error_set (err, EINVAL, "group \"%s\" does not exist",
-                          k->config->group);
-      if (lchown (path, (uid_t) -1, gr->gr_gid) < 0)
-        return error_errno (err, errno, "%s", path);
-    }
-  return 0;
-}
-
-static int
-give_socket (const struct keeper *k, uid_t uid, struct error *err)
-{
-  char path[4096];
-
-  snprintf (path, sizeof (path), "%s/" CONTROL_SOCKET, k->run_path);
-  return lchown (path, uid, (gid_t) -1) < 0 ? error_errno (err, errno, "%s",
-                                                           path)
-                                            : 0;
-}
-
 /* ---- signals ---- */
 
 static void
@@ -441,7 +335,8 @@ exec_folder (const struct keeper *k, const struct child_spec *daemon,
   char path[4096];
 
   snprintf (path, sizeof (path), "%s/" EXEC_PATH, k->run_path);
-  return make_folder (path, 0700, daemon->uid, daemon->gid, daemon->drop, err);
+  return place_folder (path, 0700, daemon->uid, daemon->gid, daemon->drop,
+                       err);
 }
 
 static int
@@ -469,15 +364,15 @@ start_children (struct keeper *k, struct error *err)
   /* Who runs as we do may ask us: a program that the daemon runs.  Not where
    * that is nobody, who is many. */
   if (r == 0 && writer.drop)
-    r = give_socket (k, writer.uid, err);
+    r = place_control_give (k->run_path, writer.uid, err);
   if (r < 0)
     return r;
   /* Without it each line is written by itself. */
   k->log_room = memfd_create ("hangdog-log-room", MFD_CLOEXEC);
-  r = make_folder (k->state_path, 0700, writer.uid, writer.gid, writer.drop,
-                   err);
+  r = place_folder (k->state_path, 0700, writer.uid, writer.gid, writer.drop,
+                    err);
   if (r == 0)
-    r = lock_state (k, err);
+    r = place_lock_state (k->state_path, &k->state_lock, err);
   if (r == 0)
     r = exec_folder (k, &daemon, err);
   if (r < 0)
@@ -511,11 +406,11 @@ keeper_run (struct keeper *k, struct error *err)
       k->exit_code = 2;
       return r;
     }
-  r = make_folder (k->run_path, 0755, 0, 0, false, err);
+  r = place_folder (k->run_path, 0755, 0, 0, false, err);
   if (r == 0)
-    r = take_lock (k, err);
+    r = place_lock_run (k->run_path, &k->lock, err);
   if (r == 0)
-    r = control_socket (k, err);
+    r = place_control (k->run_path, k->config->group, &k->control, err);
   if (r == 0)
     r = catch_signals (k, err);
   if (r == 0)
@@ -528,14 +423,10 @@ keeper_run (struct keeper *k, struct error *err)
 static void
 keeper_done (struct keeper *k)
 {
-  char path[4096];
-
-  /* Ours, since we hold the lock: a client is told at once that nobody is
-   * there. */
+  /* Ours, since we hold the lock. */
   if (k->control >= 0)
     {
-      snprintf (path, sizeof (path), "%s/" CONTROL_SOCKET, k->run_path);
-      unlink (path);
+      place_control_remove (k->run_path);
       close (k->control);
     }
   child_free (k->daemon);
@@ -592,8 +483,16 @@ check_config (struct keeper *k, bool json, const char *told)
   return findings_end (&f);
 }
 
-int
-main (int argc, char **argv)
+/* How it was started, beside what a keeper keeps. */
+struct start
+{
+  bool debug, check, json;
+  const char *told;
+};
+
+/* The exit code, or -1: go on. */
+static int
+parse_options (int argc, char **argv, struct keeper *k, struct start *ret)
 {
   static const struct option options[] = {
     { "config", required_argument, NULL, 'c' },
@@ -607,54 +506,35 @@ main (int argc, char **argv)
     { "help", no_argument, NULL, 'h' },
     { 0 },
   };
-  struct keeper k = {
-    .config_path = CONFIG_PATH,
-    .run_path = RUN_PATH,
-    .state_path = STATE_PATH,
-    .libexec = LIBEXECDIR,
-    .for_daemon = ENDS_DAEMON,
-    .for_writer = ENDS_WRITER,
-    .control = -1,
-    .lock = -1,
-    .log_room = -1,
-    .state_lock = -1,
-  };
-  struct error err = ERROR_INIT;
-  const char *env = getenv ("HANGDOG_LIBEXEC");
-  const char *told = "";
-  bool debug = false, check = false, json = false;
-  int c, r;
+  int c;
 
-  io_open_standard ();
-  if (env && env[0] == '/')
-    k.libexec = env;
   while ((c = getopt_long (argc, argv, ":", options, NULL)) != -1)
     switch (c)
       {
       case 'c':
-        k.config_path = optarg;
-        k.config_given = true;
+        k->config_path = optarg;
+        k->config_given = true;
         break;
       case 'r':
-        k.run_path = optarg;
+        k->run_path = optarg;
         break;
       case 's':
-        k.state_path = optarg;
+        k->state_path = optarg;
         break;
       case 'l':
-        k.libexec = optarg;
+        k->libexec = optarg;
         break;
       case 'd':
-        debug = true;
+        ret->debug = true;
         break;
       case 'k':
-        check = true;
+        ret->check = true;
         break;
       case 'j':
-        json = true;
+        ret->json = true;
         break;
       case 't':
-        told = optarg;
+        ret->told = optarg;
         break;
       case 'h':
         fputs (usage, stdout);
@@ -672,13 +552,42 @@ main (int argc, char **argv)
                        "daemon --help`\n", argv[optind]);
       return 2;
     }
+  return -1;
+}
+
+int
+main (int argc, char **argv)
+{
+  struct keeper k = {
+    .config_path = CONFIG_PATH,
+    .run_path = RUN_PATH,
+    .state_path = STATE_PATH,
+    .libexec = LIBEXECDIR,
+    .for_daemon = ENDS_DAEMON,
+    .for_writer = ENDS_WRITER,
+    .control = -1,
+    .lock = -1,
+    .log_room = -1,
+    .state_lock = -1,
+  };
+  struct start start = { .told = "" };
+  struct error err = ERROR_INIT;
+  const char *env = getenv ("HANGDOG_LIBEXEC");
+  int r;
+
+  io_open_standard ();
+  if (env && env[0] == '/')
+    k.libexec = env;
+  r = parse_options (argc, argv, &k, &start);
+  if (r >= 0)
+    return r;
   umask (027);
-  log_open ("keeper", debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
-            json || !isatty (STDERR_FILENO));
-  if (debug)
+  log_open ("keeper", start.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+            start.json || !isatty (STDERR_FILENO));
+  if (start.debug)
     setenv ("HANGDOG_DEBUG", "1", 1);
-  if (check)
-    return check_config (&k, json, told);
+  if (start.check)
+    return check_config (&k, start.json, start.told);
   r = keeper_run (&k, &err);
   keeper_done (&k);
   if (r < 0)

@@ -131,8 +131,9 @@ helper_main (int sock)
 
 /* The root and the first component: what is mounted is seldom deeper, and
  * one guest's folder must not stand for all.  A mailbox is a file of the root
- * itself: each would be a folder of its own, and never refused.  So would be
- * each disk that is asked how it is: two dead ones are enough. */
+ * itself: each would be a folder of its own, and never refused.  Each disk
+ * that is asked how it is is one of its own: a dead one says nothing of
+ * another. */
 static void
 folder_of (const struct open_req *req, char *dst, size_t n)
 {
@@ -143,7 +144,7 @@ folder_of (const struct open_req *req, char *dst, size_t n)
     }
   if (req->kind == OPEN_HEALTH)
     {
-      snprintf (dst, n, "%.180s (health of disks)", req->root);
+      snprintf (dst, n, "%.180s/%.32s (health)", req->root, req->path);
       return;
     }
   snprintf (dst, n, "%.180s/%.*s", req->root, (int) strcspn (req->path, "/"),
@@ -248,24 +249,34 @@ busy_in (const struct openers *o, const struct ask *a, bool *ret_stuck)
   return n;
 }
 
-/* Is there a helper for a, if it is for a mailbox?  No hope for it: none of
- * those that mailboxes may have comes back. */
-static bool
-mailbox_may (const struct openers *o, const struct ask *a, bool *ret_stuck)
+/* How many helpers all of a kind may have, in however many folders; 0 = it is
+ * not bounded. */
+static unsigned
+most_of (enum open_kind kind)
 {
-  unsigned n = 0, stuck = 0;
+  return kind == OPEN_MAILBOX  ? OPENERS_OF_MAILBOXES
+         : kind == OPEN_HEALTH ? OPENERS_OF_HEALTH
+                               : 0;
+}
 
-  if (a->req.kind != OPEN_MAILBOX)
+/* Is there a helper for a, of those that its kind may have?  No hope for it:
+ * none of these comes back. */
+static bool
+kind_may (const struct openers *o, const struct ask *a, bool *ret_stuck)
+{
+  unsigned n = 0, stuck = 0, most = most_of (a->req.kind);
+
+  if (!most)
     return true;
   for (const struct helper *h = o->helpers; h; h = h->next)
-    if (h->ask && h->ask->req.kind == OPEN_MAILBOX)
+    if (h->ask && h->ask->req.kind == a->req.kind)
       {
         n++;
         stuck += h->given_up;
       }
-  if (stuck >= OPENERS_OF_MAILBOXES)
+  if (stuck >= most)
     *ret_stuck = true;
-  return n < OPENERS_OF_MAILBOXES;
+  return n < most;
 }
 
 static void
@@ -442,7 +453,7 @@ move_on (struct openers *o, struct ask *a)
   struct helper *h;
   bool stuck;
   unsigned n = busy_in (o, a, &stuck);
-  bool may = mailbox_may (o, a, &stuck);
+  bool may = kind_may (o, a, &stuck);
 
   if (stuck)
     {

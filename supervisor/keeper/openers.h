@@ -8,10 +8,11 @@
  * than OPENERS_SLOW_MS is given up; its helper is left to it, and as long as
  * it is stuck, the same path is refused at once, and with OPENERS_PER_FOLDER
  * stuck helpers all that lies in the same folder (root and first component; of
- * mailboxes, the root; all disks that are asked how they are, OPEN_HEALTH, are
- * of one).  Mailboxes lie where guests' disks do, and are read to
+ * mailboxes, the root; a disk that is asked how it is, OPEN_HEALTH, is one by
+ * itself).  Mailboxes lie where guests' disks do, and are read to
  * find out that they are some: however many of their folders are dead, they
- * get no more than OPENERS_OF_MAILBOXES helpers.
+ * get no more than OPENERS_OF_MAILBOXES helpers, and disks that are asked how
+ * they are no more than OPENERS_OF_HEALTH.
  */
 #ifndef HANGDOG_SUPERVISOR_OPENERS_H
 #define HANGDOG_SUPERVISOR_OPENERS_H
@@ -28,6 +29,7 @@ struct openers;
 #define OPENERS_MAX 16
 #define OPENERS_PER_FOLDER 2
 #define OPENERS_OF_MAILBOXES 8
+#define OPENERS_OF_HEALTH 4
 #define OPENERS_QUEUED 4096
 
 /* Called once per request, on the loop; the descriptors are the callee's.

@@ -468,6 +468,7 @@ static bool
 stand_of (struct texts *t, const char *uuid, const char *console,
           struct texts_stand *ret, int *ret_pid, struct thread_time *ret_cpu)
 {
+  const struct stage *stage;
   struct text_guest *g;
   struct text_source *s;
 
@@ -476,7 +477,9 @@ stand_of (struct texts *t, const char *uuid, const char *console,
   s = g ? source_of (g, console) : NULL;
   if (!s)
     return false;
-  ret->stage = *stage_beside (g, s);
+  stage = stage_beside (g, s);
+  ret->stage = *stage;
+  ret->beside = stage != &s->stage;
   ret->reset_ms = s->of_boot.reset_ms;
   ret->by_memory = s->of_boot.by_memory;
   ret->answered = s->of_boot.answered == s->stage.boots + 1;

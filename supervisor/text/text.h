@@ -92,6 +92,7 @@ void texts_events (struct texts *t, const char *uuid, struct buf *out);
 struct texts_stand
 {
   struct stage stage;
+  bool beside; /* as another of its consoles has it: this one says nothing */
   /* The guest was reset then, and has not answered since; 0 = it was not. */
   uint64_t reset_ms;
   bool by_memory; /* it tells of that, and nobody else does */

@@ -101,3 +101,17 @@ typing_at (const struct texts_stand *st, uint64_t now_ms, char *what, size_t n)
     }
   return s->stage == STAGE_LOGIN ? TYPING_LOGIN : TYPING_FREE;
 }
+
+bool
+typing_kernel_prints (const struct texts_stand *st)
+{
+  const struct stage *s = &st->stage;
+
+  if (st->beside)
+    return false;
+  /* Before the reset it was another boot, perhaps of another kernel. */
+  if (s->printed_ms > 0)
+    return s->printed_ms >= st->reset_ms;
+  /* A kernel that gives its lines no time. */
+  return s->boots > 0 && s->release[0] && s->since_ms >= st->reset_ms;
+}

@@ -34,4 +34,8 @@
 enum typing typing_at (const struct texts_stand *st, uint64_t now_ms,
                        char *what, size_t n);
 
+/* Pure.  Its kernel has printed on that console in this boot: what somebody
+ * let a log of the kernel's show there does not count. */
+bool typing_kernel_prints (const struct texts_stand *st);
+
 #endif

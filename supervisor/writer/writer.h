@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The parts of the writer: the loop thread in writer.c, which never touches
- * the disk; the disk thread's work in writer_disk.c; shipping in
- * writer_ship.c, to all sinks in writer_sinks.c.
+ * the disk; the disk thread's work in writer_disk.c and writer_spool.c;
+ * shipping in writer_ship.c, to all sinks in writer_sinks.c.
  *
  * A request goes to the disk lane with its frame and comes back with its
  * answers; in between only the disk thread looks at it.
@@ -75,10 +75,14 @@ struct disk_op
   bool logs;    /* wants what the log pipe has by now to be in the logs */
 };
 const struct disk_op *disk_op_find (const char *name);
+/* Those of incidents and the spool, until a name NULL (writer_spool.c). */
+extern const struct disk_op spool_ops[];
 
 /* Takes head and body (malloc'ed), also on failure. */
 int request_answer (struct request *rq, struct json_object *head, void *body,
                     size_t body_len, int fd);
+/* "It is done", and no more. */
+int request_answer_empty (struct request *rq);
 void request_free (struct request *rq);
 
 /* ---- the disk thread's side ---- */

@@ -13,11 +13,12 @@
 #include <string.h>
 
 #define LINES_MAX 64
+#define FACTS 11
 
 static struct fact_set *
 some_facts (void)
 {
-  static struct fact facts[8];
+  static struct fact facts[FACTS];
   static struct fact_set *set;
 
   if (set)
@@ -30,8 +31,11 @@ some_facts (void)
   fact_bool (&facts[5], NULL, "disk.any_moved", "monitor", false);
   fact_real (&facts[6], NULL, "vcpu.0.share", "host", 0.5);
   fact_text (&facts[7], NULL, "vmm.status", "libvirt", "running", 7);
-  MUST (fact_set_new (8, &set, NULL) == 0);
-  fact_set_fill (set, facts, 8);
+  fact_int (&facts[8], NULL, "disk.vda.errors", "monitor", 3);
+  fact_int (&facts[9], NULL, "disk.[v*].errors", "monitor", 4);
+  fact_text (&facts[10], NULL, "disk.[v*].pool", "host", "p", 1);
+  MUST (fact_set_new (FACTS, &set, NULL) == 0);
+  fact_set_fill (set, facts, FACTS);
   return set;
 }
 

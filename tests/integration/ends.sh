@@ -30,9 +30,10 @@ done
 keeper=$!
 until_ok 15 hd_ready || die "hangdog without descriptors did not start"
 for p in $keeper $(hd_children); do
-    kill -0 "$p" 2>/dev/null || continue # a helper that has ended
-    exact "standard descriptors of $(cut -d '' -f 1 "/proc/$p/cmdline" | sed 's,.*/,,')" \
-        "$(readlink "/proc/$p/fd/0" "/proc/$p/fd/1" "/proc/$p/fd/2" | tr '\n' ' ')" "/dev/null /dev/null /dev/null "
+    name=$(cut -d '' -f 1 "/proc/$p/cmdline" 2>/dev/null | sed 's,.*/,,')
+    to=$(readlink "/proc/$p/fd/0" "/proc/$p/fd/1" "/proc/$p/fd/2" | tr '\n' ' ')
+    gone "$p" && continue # a helper that has ended
+    exact "standard descriptors of $name" "$to" "/dev/null /dev/null /dev/null "
 done
 hd_ list >&- || die "list without a stdout"
 timeout 1 "$build/hangdog" console alpha <&- >&- 2>"$work/err"

@@ -8,7 +8,7 @@
 . "${HANGDOG_SRC:-${srcdir:-.}}/tests/integration/bed.sh"
 boot() { hd status web --json 2>/dev/null | grep '"row":"guest"' | grep -oE '"boot":[0-9]+'; }
 reboot() { # by the guest itself
-    lab_ctl web '(sleep 0.3; busybox reboot -f) >/dev/null 2>&1 &' >/dev/null
+    lab_ctl web '(sleep 2; busybox reboot -f) >/dev/null 2>&1 &' >/dev/null
 }
 uptime() { # the guest's, in whole seconds
     lab_ctl web 'cut -d. -f1 /proc/uptime'

@@ -25,7 +25,7 @@ until_ok 10 lv_is_ full running run || die "full is not seen"
 
 # ---- storage ----
 # A moment later: it is stopped for it, and must have said by then that it took the order.
-lab_ctl full '(usleep 500000; dd if=/dev/zero of=/dev/vda bs=1M count=40 oflag=direct) >/dev/null 2>&1 &' || die "no order is taken"
+lab_ctl full '(sleep 3; dd if=/dev/zero of=/dev/vda bs=1M count=40 oflag=direct) >/dev/null 2>&1 &' || die "no order is taken"
 lv_heard full IO_ERROR
 lv_trouble full io-error
 lv_is full crashed run

@@ -48,7 +48,7 @@ no_kernel() {
 
 # until_rows SECONDS FILTER GUEST WORD... - looks until it is so.
 until_rows() {
-    local end=$((SECONDS + $1)) filter=$2
+    local end=$((SECONDS + 6 * $1)) filter=$2
     shift 2
     until look_rows "$@" && asks "$filter"; do
         [ $SECONDS -lt $end ] || { fail "not so in time: $filter"; shown; return 1; }

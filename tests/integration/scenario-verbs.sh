@@ -99,12 +99,12 @@ ended "probe --all, one of them mute" 3 hd probe --all
 exact "its sums" "$(tail -n 1 "$work/out")" "probed=3 ok=2 failed=1 no-verdict=0"
 
 # ---- waiting ----
-exact "wait as a row" "$(hd wait alpha --ready --timeout 20s --json | jq -r '.row, .guest, .met, .health' | tr '\n' ' ')" "wait alpha true well "
+exact "wait as a row" "$(hd wait alpha --ready --timeout 120s --json | jq -r '.row, .guest, .met, .health' | tr '\n' ' ')" "wait alpha true well "
 ended "a time that is no health" 2 hd wait alpha --for 10s
 grep -q -- '--timeout' "$work/err" || { cat "$work/err"; die "without a hint"; }
 ended "one that is there twice" 2 hd wait --guest alpha --guest beta
 grep -q 'twice' "$work/err" || { cat "$work/err"; die "it is said wrongly"; }
-ended "wait --ready" 0 hd wait --guest alpha --ready --timeout 20s
+ended "wait --ready" 0 hd wait --guest alpha --ready --timeout 120s
 ended "wait --no-incident, too short" 6 hd wait alpha --no-incident --for 1h --timeout 1s
 ended "wait --no-incident" 0 hd wait alpha --no-incident --for 1s
 ended "wait for a class that there is not" 2 hd wait gamma --verdict userspace-stukc

@@ -238,7 +238,7 @@ lab_cmdline() { # the kernel's command line from the o_* options
 # lab_until SECONDS COMMAND [LABEL] - waits for the command to succeed; gives up when LABEL has died. So many
 # seconds are enough for a quiet machine; three times as long is waited.
 lab_until() {
-    local n=0 max=$(($1 * 60))
+    local n=0 max=$(($1 * 120)) # six times as long: a bound against hanging
     while ! eval "$2" 2>/dev/null; do
         if [ -n "${3:-}" ] && ! lab_pid "$3" >/dev/null; then
             eval "$2" 2>/dev/null && return 0

@@ -29,8 +29,8 @@
 #                             $tmpdir/NAME.out and NAME.err, nothing on stdin,
 #                             stopped at the end if it still runs
 #     pid_of_started NAME     prints its pid
-#     stop_started NAME [SIG] signals it (TERM), waits for it (KILL after 5 s)
-#                             and sets $status to its exit status
+#     stop_started NAME [SIG] signals it (TERM), waits for it (KILL after
+#                             $HD_STOP_S, 60 s) and sets $status to its exit status
 #     await SECONDS CMD ARG...  tries the command every 50 ms until it goes
 #                             well; says so and returns 1 after SECONDS.  For
 #                             what cannot be waited for otherwise
@@ -188,7 +188,7 @@ stop_started ()
   p_pid=$(cat "$tmpdir/$1.pid")
   if ! ended_ "$p_pid"; then
     kill -s "${2:-TERM}" "$p_pid" 2>/dev/null || :
-    await 5 ended_ "$p_pid" || kill -s KILL "$p_pid" 2>/dev/null || :
+    await "${HD_STOP_S:-60}" ended_ "$p_pid" || kill -s KILL "$p_pid" 2>/dev/null || :
   fi
   status=0
   wait "$p_pid" 2>/dev/null || status=$?

@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEADLINE_MS 10000
+#define DEADLINE_MS 60000
 
 static void
 print_ranges (const struct memory_map *map)

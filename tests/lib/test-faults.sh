@@ -36,8 +36,8 @@ says() { # WORDS SCRIPT ARG...: wrong use, and that is what is said of it
     grep -qF -- "$1" "$dir/said" || fail "${*:2} does not say \"$1\" but: $(head -c 300 "$dir/said")"
 }
 state() { sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null; }
-until_true() { # COMMAND, for 10 s
-    local end=$((SECONDS + 10))
+until_true() { # COMMAND; a bound against hanging alone
+    local end=$((SECONDS + 60))
     while [ $SECONDS -lt $end ]; do eval "$1" && return 0; sleep 0.05; done
     fail "in vain: $1"
 }
@@ -159,7 +159,7 @@ exits 1 on-host log-blocked --pid $q2
 exits 0 on-host log-blocked --pid $q3
 who=$(sed -n 's/.*kill -CONT //p' "$dir/hangdog-fault/host-log-blocked.$q3")
 pids="$pids $who"
-[ "$(state "${who% }")$(state $q3)" = TS ] || fail "log-blocked stopped \"$who\""
+until_true "[ \"\$(state ${who% })\$(state $q3)\" = TS ]"
 exits 0 on-host log-blocked --pid $q3 --undo
 
 # ---- from inside ----
@@ -181,7 +181,7 @@ if [ "$(id -u)" = 0 ]; then
     exits 0 in-guest cpu-hog 1
     hog=$(sed -n 's/kill -9 -\([0-9]*\).*/\1/p' "$dir/hangdog-fault/cpu-hog")
     pids="$pids $hog"
-    [ "$(state "$hog")" = R ] || fail "cpu-hog: process \"$hog\" does not run"
+    until_true "[ \"\$(state $hog)\" = R ]"
     exits 0 in-guest cpu-hog --undo
     until_true "[ -z \"\$(state $hog)\" ]"
     exits 0 in-guest cpu-hog 1 --for 1
@@ -191,7 +191,7 @@ if [ "$(id -u)" = 0 ]; then
         unshare -mn bash -c "
             ip link set lo up; ip addr add 192.0.2.7/24 dev lo; ip route add default via 192.0.2.1 dev lo
             mount -t tmpfs -o size=1m x '$dir/host'
-            now() { for i in \$(seq 200); do eval \"\$1\" && return; sleep 0.05; done; echo \"FAIL: in vain: \$1\"; exit 1; }
+            now() { for i in \$(seq 1200); do eval \"\$1\" && return; sleep 0.05; done; echo \"FAIL: in vain: \$1\"; exit 1; }
             '$sh' '$f/in-guest.sh' address-gone && now '! ip addr show lo | grep -q 192.0.2.7' &&
             '$sh' '$f/in-guest.sh' address-gone --undo && now 'ip route | grep -q \"^default via 192.0.2.1 dev lo\"' &&
             '$sh' '$f/in-guest.sh' net-down && now '! ip link show lo | grep -q LOWER_UP' &&
@@ -226,7 +226,9 @@ if [ "$(id -u)" = 0 ]; then
     grep -q "^systemd-run .*--unit=other.$$ " "$dir/systemd" && grep -qx "systemctl stop other.$$.service" "$dir/systemd" ||
         fail "a unit that does not come is left: $(cat "$dir/systemd")"
     if command -v perl >/dev/null; then
-        port=$((40000 + $$ % 20000))
+        # Below those that the kernel gives to whoever connects, and nobody's now.
+        port=$((12000 + (RANDOM + $$) % 20000))
+        while (exec 3<>/dev/tcp/127.0.0.1/$port) 2>/dev/null; do port=$((port + 1)); done
         start() {
             exits 0 in-app start --name shop.$$ $port || return
             shop=$(sed -n 's/.*process //p' "$dir/said")
@@ -235,7 +237,7 @@ if [ "$(id -u)" = 0 ]; then
             echo 0::/system.slice/shop.$$.service >"$dir/proc/$shop/cgroup"
             answers
         }
-        answers() { until_true "exec 3<>/dev/tcp/127.0.0.1/$port && timeout 1 head -n 1 <&3 | grep -q open" 2>/dev/null; }
+        answers() { until_true "exec 3<>/dev/tcp/127.0.0.1/$port && timeout 5 head -n 1 <&3 | grep -q open" 2>/dev/null; }
         told_so() { PATH=$dir:$PATH exits 0 in-app "$@"; }
         ended() {
             kill -9 "$shop"

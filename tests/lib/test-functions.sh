@@ -76,8 +76,10 @@ check_eq "$status" 1
 try <<'T'
 start stubborn sh -c 'trap "" TERM; echo up; while :; do sleep 0.1; done'
 await 60 grep -q up "$tmpdir/stubborn.out"
+HD_STOP_S=1
 stop_started stubborn
 echo $status
+HD_STOP_S=60
 start short sh -c 'exit 3'
 stop_started short
 echo $status
@@ -93,10 +95,10 @@ check_eq "$out" "137
 
 try <<'T'
 await 1 false || echo late
-await 10 true && echo soon
+await 60 true && echo soon
 n=0
 third () { n=$((n + 1)); [ $n -ge 3 ]; }
-await 10 third
+await 60 third
 echo $n
 await 1 false
 echo not reached

@@ -8,8 +8,9 @@ def is_alarm: (.timeline // []) | all(.step != "near-miss");
 $doc[0] as $d
 | ($inc | map(select(.id == $id)) | .[0]) as $i
 | ($head[0] // {}) as $h
-| (($h.facts // []) + $facts) as $f
 | ($i.verdict // {}) as $v
+# Its evidence it brings along, also where it makes no bundle.
+| (($h.facts // []) + $facts + ($v.evidence // [])) as $f
 | ($d.want // {}) as $w
 | ($d.never // {}) as $n
 | (if ($inc | length) == 0 then "nothing" elif $v.class == null then "no verdict" else $v.class end) as $class

@@ -176,7 +176,7 @@ zoo_scenarios() { # DOCUMENT
 zoo_playbooks() {
     local steps name
     case $vantage in
-        console) steps='"host", "console", "sysrq", "inside"' ;;
+        console) steps="\"host\", \"console\", {\"do\": \"xon\", \"if\": \"reach.console == 'dead silent'\"}, \"sysrq\", \"inside\"" ;;
         monitor) steps='"host", "monitor", "disk"' ;;
         memory) steps='"host", "memory"' ;;
         *) return 0 ;;
@@ -326,6 +326,8 @@ zoo_result() {
     echo '[]' >"$work/members"
     if [ -n "$id" ]; then
         bundle=$(find "$work/state" "$work/out" -name "*$id*.tar.zst" 2>/dev/null | head -n 1)
+        # The same trouble once more makes none: what was got of it the first time is to be had there.
+        [ -n "$bundle" ] || bundle=$(find "$work/state" "$work/out" -name "*$(jq -sr --arg id "$id" 'map(select(.id == $id))[0].repeat_of // $id' "$work/incidents")*.tar.zst" 2>/dev/null | head -n 1)
         if [ -n "$bundle" ]; then
             bytes=$(stat -c %s "$bundle")
             hd bundle cat "$bundle" facts.jsonl --raw >"$facts" 2>/dev/null

@@ -99,9 +99,9 @@ choose (const struct guest *g, const char *name, struct ask_result *ret)
  * began at the last moment would call a slow connect a dead guest. */
 int
 console_ask_open (const struct transport_env *env, const struct guest *g,
-                  const char *console, const char *who, uint64_t deadline,
-                  struct session **ret, struct ask_result *result,
-                  struct error *err)
+                  const char *console, enum lease_rank rank, const char *who,
+                  uint64_t deadline, struct session **ret,
+                  struct ask_result *result, struct error *err)
 {
   const struct guest_console *con = choose (g, console, result);
   struct error why = ERROR_INIT;
@@ -112,7 +112,7 @@ console_ask_open (const struct transport_env *env, const struct guest *g,
   *ret = NULL;
   if (!con)
     return 0;
-  rc = session_open (env->hub, g->inc.uuid, con->name, LEASE_SCENARIO, who,
+  rc = session_open (env->hub, g->inc.uuid, con->name, rank, who,
                      deadline > now ? now + (deadline - now) / 2 : now, ret,
                      &why);
   if (rc >= 0)
@@ -163,8 +163,8 @@ console_ask (const struct transport_env *env, const struct guest *g,
   uint64_t begun = clock_ms (), deadline = ask_deadline (ask, job);
   uint64_t answer_ms = 0;
   struct session *session;
-  int rc = console_ask_open (env, g, ask->console, ask->who, deadline,
-                             &session, &result, err);
+  int rc = console_ask_open (env, g, ask->console, LEASE_SCENARIO, ask->who,
+                             deadline, &session, &result, err);
 
   if (rc >= 0 && session)
     {

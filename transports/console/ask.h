@@ -16,7 +16,8 @@ enum ask_end console_ask_end (enum talk talk);
  * can be typed into), taken in half of the time at most.  0 with *ret NULL and
  * result's end and detail filled when there is none to be had. */
 int console_ask_open (const struct transport_env *env, const struct guest *g,
-                      const char *console, const char *who, uint64_t deadline,
+                      const char *console, enum lease_rank rank,
+                      const char *who, uint64_t deadline,
                       struct session **ret, struct ask_result *result,
                       struct error *err);
 

@@ -483,7 +483,7 @@ nothing_came (struct dialogue *d)
         r = read_answer (d, d->deadline);
       if (r != 0 && d->ret->talk != TALK_OK)
         return r;
-      if (r != 0 || d->bytes > 0)
+      if (r != 0 || d->text.len > 0)
         return verdict (d, TALK_XOFF, "its output was stopped (^S) and goes "
                         "on after XON");
     }

@@ -111,6 +111,12 @@ void command_result_done (struct command_result *r);
 int session_command (struct session *s, const char *command,
                      uint64_t deadline, struct command_result *ret,
                      struct error *err);
+/* Types XON where nothing has come for quiet_ms, and waits until something
+ * comes that is not the kernel's: 1; 0: nothing did.  < 0: -EHOSTDOWN, -EBUSY
+ * (it takes no keys), -EAGAIN (it said something just now): nothing was
+ * typed; -EPIPE, -ECANCELED: the console went, was taken. */
+int session_xon (struct session *s, uint64_t quiet_ms, uint64_t deadline,
+                 struct error *err);
 /* How many bytes are typed for it; 0: it is no command. */
 size_t session_command_typed (const char *command);
 

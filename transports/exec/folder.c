@@ -149,6 +149,8 @@ add_up (int fd, unsigned depth, struct sum *s)
       if (fstatat (fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         continue;
       s->bytes += (uint64_t) st.st_blocks * 512;
+      if (st.st_size >= EXEC_FOLDER_FILE && S_ISREG (st.st_mode))
+        s->bytes += RUN_BYTES + 1;
       if (!S_ISDIR (st.st_mode))
         continue;
       sub = open_folder (fd, e->d_name);

@@ -16,6 +16,9 @@
 
 struct error;
 
+/* No file that it writes gets larger, by the kernel's own limit. */
+#define EXEC_FOLDER_FILE (15u << 20)
+
 struct exec_folder
 {
   char path[4352]; /* "" = there is none */
@@ -26,8 +29,10 @@ struct exec_folder
 /* base: a folder of the daemon's that is there. */
 int exec_folder_make (const char *base, struct exec_folder *ret,
                       struct error *err);
-/* More is in it than a program may keep there while it runs; a look that costs
- * no more, however much that is. */
+/* More is in it than a program may keep there while it runs, or a file that
+ * may not grow; a look that costs no more, however much that is.  Between two
+ * looks there may be more: a bound of all files together takes a file system
+ * of its own (or a quota), and that a right that nobody here has. */
 bool exec_folder_over (const struct exec_folder *f);
 
 struct exec_folder_ops

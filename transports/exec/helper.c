@@ -31,6 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -121,9 +122,10 @@ to_dev_null (int fd)
 
 /* In the child; says on `said` why it could not. */
 static void
-become (const char *path, char *const *argv, char *const *envp, int out,
-        int err, int said, pid_t parent)
+become (const struct run *r, const char *path, char *const *argv,
+        char *const *envp, int out, int err, int said, pid_t parent)
 {
+  const struct rlimit file = { EXEC_FOLDER_FILE, EXEC_FOLDER_FILE };
   sigset_t none;
   int why;
 
@@ -136,7 +138,9 @@ become (const char *path, char *const *argv, char *const *envp, int out,
   to_dev_null (0);
   dup2 (out, 1);
   dup2 (err, 2);
-  if (chdir ("/") == 0)
+  /* Only whoever may leave files: others write where an operator let them. */
+  if ((r->folder.fd < 0 || setrlimit (RLIMIT_FSIZE, &file) == 0)
+      && chdir ("/") == 0)
     execve (path, argv, envp);
   why = errno;
   if (write (said, &why, sizeof why) < 0)
@@ -212,7 +216,7 @@ start (struct run *r, const char *path, char *const *argv, char *const *envp,
   if (r->pid < 0)
     return error_errno (err, errno, "fork");
   if (r->pid == 0)
-    become (path, argv, envp, fds[1], fds[3], fds[5], self);
+    become (r, path, argv, envp, fds[1], fds[3], fds[5], self);
   close (fds[1]);
   close (fds[3]);
   close (fds[5]);
@@ -374,7 +378,11 @@ watch (struct run *r)
       (void) collect (r);
       if (r->over)
         {
-          r->result.end = WIFEXITED (r->status) ? EXEC_EXITED : EXEC_SIGNAL;
+          r->result.end = WIFEXITED (r->status) ? EXEC_EXITED
+                          : r->folder.fd >= 0
+                                  && WTERMSIG (r->status) == SIGXFSZ
+                              ? EXEC_FULL
+                              : EXEC_SIGNAL;
           r->result.status = WIFEXITED (r->status) ? WEXITSTATUS (r->status)
                                                    : WTERMSIG (r->status);
           return true;

@@ -175,14 +175,26 @@ halted_for_good (const struct judge *j)
   return j->known.halted == BEAT_YES && j->known.irqs_on == BEAT_NO;
 }
 
-#define IDLE_WELL                                                             \
-  "all CPUs are idle and halted with interrupts on: a kernel takes no ticks "  \
-  "then"
-#define IDLE_UNKNOWN                                                          \
-  "all CPUs were idle for %.1f s: whether something would wake them only "    \
-  "their registers tell"
-#define HALTED_OFF                                                            \
-  "all vCPUs are halted with interrupts off: nothing wakes them"
+/* What it means that nothing moved; false: that its CPUs rest is no reason. */
+static bool
+say_resting (const struct judge *j, struct beat_facet *f)
+{
+  if (halted_for_good (j))
+    say (f, BEAT_DEAD,
+         "all vCPUs are halted with interrupts off: nothing wakes them");
+  else if (honestly_idle (j))
+    say (f, BEAT_ALIVE,
+         "all CPUs are idle and halted with interrupts on: a kernel takes no "
+         "ticks then");
+  else if (j->all_idle)
+    say (f, BEAT_UNKNOWN,
+         "all CPUs were idle for %.1f s: whether something would wake them "
+         "only their registers tell",
+         seconds (j));
+  else
+    return false;
+  return true;
+}
 
 static void
 judge_vcpu (struct judge *j)
@@ -194,13 +206,7 @@ judge_vcpu (struct judge *j)
          "%" PRIu64 " ticks; %u of %u CPUs switched, %u looked at their clock "
          "in %.1f s",
          j->ticks, j->switched, j->n, j->clocked, seconds (j));
-  else if (halted_for_good (j))
-    say (f, BEAT_DEAD, HALTED_OFF);
-  else if (honestly_idle (j))
-    say (f, BEAT_ALIVE, IDLE_WELL);
-  else if (j->all_idle)
-    say (f, BEAT_UNKNOWN, IDLE_UNKNOWN, seconds (j));
-  else
+  else if (!say_resting (j, f))
     say (f, BEAT_UNKNOWN,
          "nothing moved in memory for %.1f s: whether a vCPU executes "
          "something only its registers tell",
@@ -222,12 +228,8 @@ judge_ticks (struct judge *j)
          j->ticks, seconds (j), j->want_ticks);
   else if (j->ticks > 0)
     say (f, BEAT_ALIVE, "%" PRIu64 " ticks in %.1f s", j->ticks, seconds (j));
-  else if (halted_for_good (j))
-    say (f, BEAT_DEAD, HALTED_OFF);
-  else if (honestly_idle (j))
-    say (f, BEAT_ALIVE, IDLE_WELL);
-  else if (j->all_idle)
-    say (f, BEAT_UNKNOWN, IDLE_UNKNOWN, seconds (j));
+  else if (say_resting (j, f))
+    return;
   else if (j->stopped > 0 && j->switched == 0 && j->clocked == 0)
     say (f, BEAT_DEAD, "no tick in %.1f s while CPU %d has something to run",
          seconds (j), j->first);
@@ -272,13 +274,7 @@ judge_scheduler (struct judge *j)
   else if (j->busy > 0)
     say (f, BEAT_ALIVE, "%u of %u CPUs run one task each, and take ticks",
          j->busy, j->n);
-  else if (halted_for_good (j))
-    say (f, BEAT_DEAD, HALTED_OFF);
-  else if (honestly_idle (j))
-    say (f, BEAT_ALIVE, IDLE_WELL);
-  else if (j->all_idle)
-    say (f, BEAT_UNKNOWN, IDLE_UNKNOWN, seconds (j));
-  else
+  else if (!say_resting (j, f))
     say (f, BEAT_UNKNOWN, "no CPU switched in %.1f s: that may be too short",
          seconds (j));
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/job.h"
 #include "base/json.h"
+#include "transports/monitor/look.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,42 @@ look_guest_close (struct look_guest *l)
 
 /* ---- rows ---- */
 
+static void
+add_time (struct json_object *o, const struct thread_time *t)
+{
+  json_object_object_add (o, "ran_s",
+                          json_object_new_double ((double) t->run / 1e9));
+  json_object_object_add (o, "waited_s",
+                          json_object_new_double ((double) t->wait / 1e9));
+}
+
+/* A guest's clocks go on while its host does not run it: how long it could do
+ * anything is known here.  Nobody is asked for it. */
+static void
+add_times (struct json_object *o, int pid)
+{
+  struct monitor_vcpu vcpus[MONITOR_MAX_VCPUS];
+  size_t n = pid > 0 ? monitor_vcpus_named (pid, vcpus) : 0;
+  struct json_object *list;
+  struct thread_time all;
+
+  if (pid <= 0 || !monitor_process_time (pid, &all))
+    return;
+  add_time (o, &all);
+  if (n == 0)
+    return;
+  list = json_object_new_array ();
+  for (size_t i = 0; i < n; i++)
+    {
+      struct json_object *one = json_object_new_object ();
+
+      json_add_int (one, "vcpu", vcpus[i].number);
+      add_time (one, &vcpus[i].time);
+      json_object_array_add (list, one);
+    }
+  json_object_object_add (o, "vcpus", list);
+}
+
 struct json_object *
 look_guest_row (const struct look_guest *l, const char *name)
 {
@@ -116,6 +153,7 @@ look_guest_row (const struct look_guest *l, const char *name)
   json_add_text (o, "machine", map->machine, strlen (map->machine));
   json_add_int (o, "memory_bytes", (int64_t) map->size);
   json_add_str (o, "read_by", map->file ? "file" : "process");
+  add_times (o, g->inc.pid);
   if (map->note[0])
     json_add_text (o, "note", map->note, strlen (map->note));
   json_add_bool (o, "registers", l->registers != NULL);

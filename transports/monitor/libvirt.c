@@ -150,6 +150,24 @@ ask_wait (struct ask *a, uint64_t deadline, enum monitor_health *ret_health,
   return 0;
 }
 
+/* What fn leaves in stats. */
+static int
+ask_stats (const struct guest *g,
+           int (*fn) (struct ask *, virDomainPtr, struct error *),
+           uint64_t deadline, struct json_object **ret, struct error *err)
+{
+  struct ask *a CLEANUP_ASK = ask_new (g, fn, err);
+  enum monitor_health health;
+  int r;
+
+  if (!a)
+    return -ENOMEM;
+  r = ask_wait (a, deadline, &health, err);
+  if (r == 0)
+    *ret = steal_ptr (&a->stats);
+  return r;
+}
+
 /* ---- status ---- */
 
 /* QEMU's names for what libvirt has in two numbers. */
@@ -366,16 +384,7 @@ int
 monitor_libvirt_blockstats (const struct guest *g, uint64_t deadline,
                             struct json_object **ret, struct error *err)
 {
-  struct ask *a CLEANUP_ASK = ask_new (g, ask_blockstats, err);
-  enum monitor_health health;
-  int r;
-
-  if (!a)
-    return -ENOMEM;
-  r = ask_wait (a, deadline, &health, err);
-  if (r == 0)
-    *ret = steal_ptr (&a->stats);
-  return r;
+  return ask_stats (g, ask_blockstats, deadline, ret, err);
 }
 
 /* ---- a look ---- */
@@ -537,16 +546,7 @@ int
 monitor_libvirt_typed (const struct guest *g, uint64_t deadline,
                        struct json_object **ret, struct error *err)
 {
-  struct ask *a CLEANUP_ASK = ask_new (g, ask_typed, err);
-  enum monitor_health health;
-  int r;
-
-  if (!a)
-    return -ENOMEM;
-  r = ask_wait (a, deadline, &health, err);
-  if (r == 0)
-    *ret = steal_ptr (&a->stats);
-  return r;
+  return ask_stats (g, ask_typed, deadline, ret, err);
 }
 
 /* ---- raw commands ---- */

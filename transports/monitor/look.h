@@ -94,6 +94,11 @@ size_t monitor_vcpus (const struct transport_env *env, const struct guest *g,
 size_t monitor_vcpus_named (int pid,
                             struct monitor_vcpu ret[MONITOR_MAX_VCPUS]);
 
+/* Its threads that wait in the host's kernel right now (state D), and how long
+ * each has run: `number` is -1 where that is no vCPU's by its name.  The first
+ * of them. */
+size_t monitor_blocked (int pid, struct monitor_vcpu ret[MONITOR_MAX_VCPUS]);
+
 /* ---- of this folder ---- */
 
 /* Disks by name, of query-blockstats' answer. */

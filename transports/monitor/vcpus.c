@@ -162,6 +162,42 @@ monitor_vcpus_named (int pid, struct monitor_vcpu vcpus[MONITOR_MAX_VCPUS])
   return n;
 }
 
+static bool
+is_blocked (int pid, int tid)
+{
+  char text[1024], *close;
+
+  if (!read_text (pid, tid, "stat", text, sizeof text))
+    return false;
+  close = strrchr (text, ')');
+  return close && strncmp (close, ") D", 3) == 0;
+}
+
+size_t
+monitor_blocked (int pid, struct monitor_vcpu ret[MONITOR_MAX_VCPUS])
+{
+  char path[40], comm[64];
+  struct dirent *e;
+  size_t n = 0;
+  DIR *dir;
+
+  snprintf (path, sizeof path, "/proc/%d/task", pid);
+  dir = opendir (path);
+  while (dir && n < MONITOR_MAX_VCPUS && (e = readdir (dir)))
+    {
+      int tid = (int) strtol (e->d_name, NULL, 10);
+
+      if (tid <= 0 || !is_blocked (pid, tid)
+          || !read_text (pid, tid, "comm", comm, sizeof comm))
+        continue;
+      ret[n] = (struct monitor_vcpu){ number_of (comm), tid, { 0, 0 } };
+      n += monitor_thread_time (pid, tid, &ret[n].time);
+    }
+  if (dir)
+    closedir (dir);
+  return n;
+}
+
 size_t
 monitor_vcpus (const struct transport_env *env, const struct guest *g,
                uint64_t deadline, struct monitor_vcpu ret[MONITOR_MAX_VCPUS])

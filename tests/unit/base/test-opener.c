@@ -384,7 +384,7 @@ test_pidfd_and_gone (void **state)
   p.fd = fd;
   assert_int_equal (poll (&p, 1, 0), 0);
   kill (pid, SIGKILL);
-  assert_int_equal (poll (&p, 1, 10000), 1);
+  assert_int_equal (poll (&p, 1, 60000), 1);
   assert_int_equal (proc_state (pid), 'Z');
   assert_int_equal (waitpid (pid, NULL, 0), pid);
   assert_int_equal (proc_state (pid), 0);

@@ -47,6 +47,8 @@ static struct kernel
   const char *cmdline;              /* that its memory has */
   const char *kept;                 /* what came over its console; NULL = the
                                        kernel's text */
+  bool read_along;                  /* somebody does, and knows, */
+  int prints;                       /* as kernel_prints_fn */
   uint64_t ours_until, last_ms; /* announced as asked for; what came last */
   int strange;       /* bytes that came, and were not announced */
   int into;          /* keys that were sent while it still printed */
@@ -436,10 +438,18 @@ undone (struct collect_out *out, const char *act)
   k.undones++;
 }
 
+static inline int
+prints (void *arg, const char *uuid, const char *console)
+{
+  return k.prints;
+}
+
 static inline struct haul *
 ask (const struct guest *g, const char *params, int want_rc)
 {
-  struct transport_env env = { .own_text = note_ours };
+  struct transport_env env
+      = { .own_text = note_ours,
+          .kernel_prints = k.read_along ? prints : NULL };
   struct haul *h = haul_new ();
   struct error err = ERROR_INIT;
 

@@ -253,9 +253,17 @@ lease_await_taken (struct lease *l, uint64_t deadline)
 /* Collector dialogue is test-dialogue's. */
 int
 console_ask_open (const struct transport_env *env, const struct guest *g,
-                  const char *console, const char *who, uint64_t deadline,
-                  struct session **ret, struct ask_result *result,
-                  struct error *err)
+                  const char *console, enum lease_rank rank, const char *who,
+                  uint64_t deadline, struct session **ret,
+                  struct ask_result *result, struct error *err)
+{
+  fail ();
+  return -1;
+}
+
+int
+session_xon (struct session *s, uint64_t quiet_ms, uint64_t deadline,
+             struct error *err)
 {
   fail ();
   return -1;

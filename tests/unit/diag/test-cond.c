@@ -277,6 +277,76 @@ all_have_to_hold (void **state)
   fact_set_free (set);
 }
 
+/* ---- of one disk ---- */
+
+static void
+boolean (const char *name, const char *source, bool value)
+{
+  add (name, source, 40, FACT_BOOL)->b = value;
+}
+
+static void
+same_disk (struct fact_set *set, const char *json, const char *want)
+{
+  struct error err = ERROR_INIT;
+  struct cond_list *list;
+  const char *failed = NULL;
+  char bound[FACT_NAME_MAX];
+
+  read_text (json, &list, &err);
+  if (!list)
+    fail_msg ("%s: %s", json, err.msg);
+  if (cond_list_holds (list, set, &ladder, &failed, NULL) != !!want)
+    fail_msg ("%s: %s", json, failed ? failed : "holds");
+  fact_set_bound_ (set, bound, sizeof bound);
+  assert_string_equal (bound, want ? want : "");
+  assert_true (want || failed);
+  cond_list_free (list);
+}
+
+/* vda fails requests, and vdb's pool is out of room: nobody's disk is both. */
+static void
+facts_of_two_disks_are_not_one (void **state)
+{
+  struct fact_set *set;
+
+  number ("disk.vda.new_errors", "monitor", 40, 2);
+  number ("disk.vdb.new_errors", "monitor", 40, 0);
+  text ("disk.vdb.pool_trouble", "host", 40, "thin pool p is full");
+  text ("disk.vda.fs.last_error", "host", 40, "x");
+  text ("disk.vda.fs.state", "host", 40, "errors");
+  text ("disk.vdb1.fs.state", "host", 40, "errors");
+  number ("vcpu.*.exits", "monitor", 40, 7); /* a hostile bundle's */
+  number ("vcpu.0.exits", "monitor", 40, 5);
+  boolean ("vcpu.0.halted", "monitor", true);
+  boolean ("vcpu.1.halted", "monitor", false);
+  assert_int_equal (fact_set_new (MAX, &set, NULL), 0);
+  fact_set_fill (set, facts, nfacts);
+  same_disk (set, "{\"if\": [\"disk.*.new_errors > 0\","
+                  "\"disk.*.pool_trouble by host\"]}", "");
+  same_disk (set, "{\"if\": [\"disk.$1.new_errors > 0\","
+                  "\"disk.$1.pool_trouble by host\"]}", NULL);
+  same_disk (set, "{\"if\": [\"disk.$1.new_errors == 0\","
+                  "\"disk.$1.pool_trouble by host\"]}", "vdb");
+  /* Who says it first need not be the first. */
+  same_disk (set, "{\"if\": [\"vmm == alive\", \"disk.$1.new_errors >= 0\","
+                  "\"disk.$1.pool_trouble\", \"disk.*.fs.last_error\"]}",
+             "vdb");
+  same_disk (set, "{\"if\": [\"disk.$1.fs.state == errors\","
+                  "\"no disk.$1.fs.last_error\"]}", "vdb1");
+  same_disk (set, "{\"if\": [\"disk.$1.pool_trouble|disk.$1.new_errors\","
+                  "\"disk.$1.fs.state\"]}", "vda");
+  same_disk (set, "{\"if\": \"disk.$1.new_errors > 0 then "
+                  "disk.$1.pool_trouble within 1s\"}", NULL);
+  /* It is one part of a name; and what is in it is no glob. */
+  same_disk (set, "{\"if\": \"disk.$1.state\"}", NULL);
+  same_disk (set, "{\"if\": [\"vcpu.$1.exits == 7\", \"vcpu.$1.halted\"]}",
+             NULL);
+  same_disk (set, "{\"if\": [\"vcpu.$1.halted\", "
+                  "\"vcpu.$1.exits == @vcpu.$1.exits\"]}", "0");
+  fact_set_free (set);
+}
+
 /* ---- slips ---- */
 
 static void
@@ -326,6 +396,16 @@ slips_are_named (void **state)
     { "kernel.event.oom|kernel.event.oomkill", "there is no event" },
     { "kernel.trouble.oomkill", "there is no event" },
     { "vcpu.*.shares > 1", "did you mean" },
+    { "vcpu.$1.shares > 1", "did you mean" },
+    { "vcpu.$2.share > 1", "$1 is one part of a name" },
+    { "vcpu.x$1.share > 1", "one part of a name" },
+    { "vcpu.$1x.share > 1", "one part of a name" },
+    { "*.$1.share > 1", "one part of a name" },
+    { "disk.$1.fs.$1 > 1", "one part of a name" },
+    { "no disk.$1.pool", "nothing says what $1 is" },
+    { "disk.$1.moved|disk.any_moved", "nothing says what $1 is" },
+    { "vcpu.count == @vcpu.$1.exits", "nothing says what $1 is" },
+    { "vcpu.count then vcpu.$1.exits within 1s", "nothing says what $1 is" },
     { "host.pis.*", "there is no facet or fact" },
     { "vmm.status == SHUTDOWN crashed", "'...'" },
     { "vmm.status == 'SHUTDOWN", "begins and ends" },
@@ -401,6 +481,7 @@ main (void)
     cmocka_unit_test_setup (facets_are_unknown_without_a_ladder, begin),
     cmocka_unit_test (they_are_written_in_one_spelling),
     cmocka_unit_test_setup (all_have_to_hold, begin),
+    cmocka_unit_test_setup (facts_of_two_disks_are_not_one, begin),
     cmocka_unit_test (slips_are_named),
     cmocka_unit_test (they_have_a_place),
   };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Collector dialogue: what is said on real consoles, sockets and ptys, by
- * those who play a guest.
+ * Collectors dialogue and xon: what is said on real consoles, sockets and
+ * ptys, by those who play a guest.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,6 +25,7 @@
 
 struct asked
 {
+  const struct collector *collector;
   struct collect_ctx ctx;
   struct haul *haul;
   struct error err;
@@ -44,7 +45,7 @@ visit (struct job *job, void *arg)
 
   a->ctx.job = job;
   a->ctx.deadline = job_deadline (job);
-  a->rc = collect_dialogue.run (&a->ctx, &a->err);
+  a->rc = a->collector->run (&a->ctx, &a->err);
   return a->rc;
 }
 
@@ -90,18 +91,19 @@ decode (const char *steps, void **ret)
     fail_msg ("%s: %s", text, error_text (&err));
 }
 
+/* Takes own. */
 static struct haul *
-talk (struct scene *s, const char *steps, typing_fn *may_type, uint64_t ms,
-      int want)
+run_one (struct scene *s, const struct collector *collector, void *own,
+         typing_fn *may_type, uint64_t ms, int want)
 {
   struct transport_env env = { .hub = s->w.hub, .may_type = may_type,
                                .may_type_arg = s };
-  struct asked a = { .haul = haul_new (), .ms = ms, .w = &s->w };
+  struct asked a = { .collector = collector, .haul = haul_new (),
+                     .own = own, .ms = ms, .w = &s->w };
   struct guest *g
       = hubworld_snapshot (0, s->kind, CONSOLE_HOLD,
                            s->fake ? fakecons_path (s->fake, 0) : "");
 
-  decode (steps, &a.own);
   a.ctx = (struct collect_ctx){ .guest = g,
                                 .env = &env,
                                 .own = a.own,
@@ -119,9 +121,19 @@ talk (struct scene *s, const char *steps, typing_fn *may_type, uint64_t ms,
   if (a.rc != want)
     fail_msg ("%d, not %d: %s", a.rc, want, error_text (&a.err));
   guest_unref (g);
-  json_decoded_done (collect_dialogue.fields, a.own);
+  json_decoded_done (collector->fields, a.own);
   free (a.own);
   return a.haul;
+}
+
+static struct haul *
+talk (struct scene *s, const char *steps, typing_fn *may_type, uint64_t ms,
+      int want)
+{
+  void *own;
+
+  decode (steps, &own);
+  return run_one (s, &collect_dialogue, own, may_type, ms, want);
 }
 
 #define FILE_NAME "dialogue/front-door.txt"
@@ -332,6 +344,40 @@ test_plan (void **state)
   guest_unref (g);
 }
 
+/* What it says after ^Q, and that this was typed. */
+static void
+test_xon (void **state)
+{
+  static const struct
+  {
+    enum fake_play play;
+    typing_fn *may_type;
+    const char *says, *impact;
+    int rc;
+  } cases[] = {
+    { FAKE_STOPPED, NULL, "goes-on", "typed XON (^Q) on its console\n", 0 },
+    { FAKE_DEAD, NULL, "nothing", "typed XON (^Q) on its console\n", 0 },
+    { FAKE_STOPPED, boots, "(none)", "", -EHOSTDOWN },
+    /* It has just shown its menu. */
+    { FAKE_GRUB, NULL, "(none)", "", -EHOSTDOWN },
+  };
+
+  for (size_t i = 0; i < ARRAY_LEN (cases); i++)
+    {
+      struct fakecons_config cfg = { .play = cases[i].play };
+      struct scene s;
+      struct haul *h;
+
+      scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
+      h = run_one (&s, &collect_xon, calloc (1, collect_xon.own_size),
+                   cases[i].may_type, UNTIL_MS, cases[i].rc);
+      assert_string_equal (text_of (h, "console.xon"), cases[i].says);
+      assert_string_equal (buf_str (&h->impact), cases[i].impact);
+      haul_free (h);
+      scene_end (&s);
+    }
+}
+
 int
 main (void)
 {
@@ -345,6 +391,7 @@ main (void)
     cmocka_unit_test (test_has_none),
     cmocka_unit_test (test_no_longer_than_its_budget),
     cmocka_unit_test (test_plan),
+    cmocka_unit_test (test_xon),
   };
 
   /* A fake's peer goes while it writes. */

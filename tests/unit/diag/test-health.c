@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/opener.h"
 #include "diag/collect/cgroup.h"
+#include "base/opener_impl.h"
 #include "diag/collect/health.h"
 #include "tests/lib/tmpdir.h"
 
@@ -218,8 +219,10 @@ static const struct
   { "253:5", "dm thin Fail\n", 0 },
   { "253:6", "dm thin-pool Fail\n", 0 },
   { "259:0", "nvme 00", 0 },
+  { "8:48", "asleep\n", 0 },
 };
 static unsigned asked;
+static bool asleep;
 
 static int
 answer (struct opener *self, const struct open_req *req, uint64_t deadline,
@@ -249,6 +252,7 @@ ask (struct json_object *list)
 {
   struct opener opener = { .open = answer };
   struct transport_env env = { .opener = &opener };
+  struct health_asked *all = health_asked_new ();
   struct haul *h = haul_new ();
   struct guest g = { .name = "g" };
   struct collect_ctx ctx = { .guest = &g, .env = &env, .out = &h->out,
@@ -256,7 +260,16 @@ ask (struct json_object *list)
 
   assert_non_null (list);
   asked = 0;
-  health_ask (&ctx, "vda", list);
+  asleep = health_sleeps (&ctx, list, all);
+  health_ask (&ctx, "vda", list, all);
+  /* What another disk of the guest has in common with it is not asked again. */
+  unsigned once = asked;
+  health_ask (&ctx, "vdb", list, all);
+  assert_int_equal (asked, once);
+  for (size_t i = h->nfacts; i > 0; i--)
+    if (strncmp (h->facts[i - 1].name, "disk.vdb.", 9) == 0)
+      h->nfacts--;
+  health_asked_free (all);
   return h;
 }
 
@@ -326,6 +339,76 @@ who_does_not_tell (void **state)
       json_get_str (json_object_array_get_idx (list, 1), "not_asked"),
       "no for 8:32");
   haul_free (h);
+}
+
+/* It is let sleep: its image is not read, and that it has no SMART to tell is
+ * no gap. */
+static void
+who_sleeps (void **state)
+{
+  CLEANUP_JSON struct json_object *list = json_tokener_parse (
+      "[{'device':'dm-2','kind':'lvm','number':'253:2','name':'vg-web'},"
+      "{'device':'sdd','kind':'scsi','number':'8:48'}]");
+  struct haul *h = ask (list);
+
+  assert_true (asleep);
+  assert_int_equal (asked, 2);
+  assert_int_equal (int_of (h, "disk.vda.asleep"), 1);
+  assert_null (fact_of (h, "disk.vda.health"));
+  assert_string_equal (buf_str (&h->gaps), "");
+  assert_true (json_get_bool (json_object_array_get_idx (list, 1), "asleep",
+                              false));
+  haul_free (h);
+}
+
+/* By what CHECK POWER MODE says, in either format. */
+static void
+power_modes (void **state)
+{
+  static const struct
+  {
+    uint8_t mode;
+    bool asleep;
+  } cases[] = { { 0x00, true },  { 0x01, true },  { 0x40, true },
+                { 0x41, false }, { 0x80, false }, { 0x81, false },
+                { 0x83, false }, { 0xff, false } };
+  uint8_t d[32] = { 0x72, 0x01, 0, 0x1d, 0, 0, 0, 0x0e, 0x09, 0x0c };
+  uint8_t f[32] = { 0x70, 0, 0x01, 0, 0x50, 0, 0, 0x0a };
+  bool is;
+
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    {
+      d[13] = f[6] = cases[i].mode;
+      assert_int_equal (open_asleep_ (d, sizeof d, &is), 0);
+      assert_true (is == cases[i].asleep);
+      assert_int_equal (open_asleep_ (f, sizeof f, &is), 0);
+      assert_true (is == cases[i].asleep);
+    }
+  /* Who does not say it is not taken for awake. */
+  assert_int_equal (open_asleep_ (d, 21, &is), -EBADMSG);
+  memset (d, 0, sizeof d);
+  assert_int_equal (open_asleep_ (d, sizeof d, &is), -EBADMSG);
+}
+
+/* What the host's kernel has suspended is woken by being opened. */
+static void
+who_is_suspended (void **state)
+{
+  struct tmpdir tmp = { .fd = -1 };
+  char line[300];
+
+  assert_int_equal (tmpdir_make (&tmp), 0);
+  snprintf (line, sizeof line, "mkdir -p %s/8:0/device/power", tmp.path);
+  assert_int_equal (system (line), 0);
+  assert_false (open_suspended_ (tmp.path, "8:0"));
+  assert_int_equal (tmpdir_put (tmp.fd, "8:0/device/power/runtime_status",
+                                "active\n", 7), 0);
+  assert_false (open_suspended_ (tmp.path, "8:0"));
+  assert_int_equal (tmpdir_put (tmp.fd, "8:0/device/power/runtime_status",
+                                "suspended\n", 10), 0);
+  assert_true (open_suspended_ (tmp.path, "8:0"));
+  assert_false (open_suspended_ (tmp.path, "8:16"));
+  tmpdir_done (&tmp);
 }
 
 /* The opener itself; a loop device has nothing to say. */
@@ -402,6 +485,9 @@ main (void)
     cmocka_unit_test (a_pool_behind_a_disk),
     cmocka_unit_test (a_pool_that_failed),
     cmocka_unit_test (who_does_not_tell),
+    cmocka_unit_test (who_sleeps),
+    cmocka_unit_test (power_modes),
+    cmocka_unit_test (who_is_suspended),
     cmocka_unit_test (what_may_be_asked),
     cmocka_unit_test (hardware),
   };

@@ -204,6 +204,7 @@ one_that_qemu_gave_up (void **state)
   hold (&held, names, 1);
   h = look (&held, 0);
   assert_int_equal (int_of (h, "disk.vda.image_corrupt"), 1);
+  assert_string_equal (text_of (h, "disk.vda.image"), held.disks[0].path);
   /* A guest may have written that itself: its host is not blamed for it. */
   assert_null (fact_of (h, "disk.vda.host_trouble"));
   haul_free (h);

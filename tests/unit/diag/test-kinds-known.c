@@ -36,6 +36,7 @@ static const struct
   { "hard_lockup", ASKED },
   { "rcu_stall", ASKED },
   { "hung_task", ASKED },
+  { "workqueue_lockup", ASKED },
   { "cant_die", ASKED },
   { "oom", ASKED },
   { "oom_kill", ASKED },
@@ -136,7 +137,6 @@ static const struct
 
   { "init_died", BY_CLASS },
   { "watchdog_device", BY_CLASS },
-  { "workqueue_lockup", BY_CLASS },
 };
 #define KNOWN (sizeof known / sizeof known[0])
 

@@ -266,6 +266,61 @@ what_serves_it (void **state)
   is_silent_of ("tasks.");
 }
 
+/* A guest's clock goes on while its host does not run it: so little of a
+ * processor is no lockup. */
+static void
+who_is_not_run_keeps_nothing (void **state)
+{
+#define HOST(ran, waited, vcpu)                                               \
+  "{'row':'guest','run':'running','memory_bytes':4096000,'ran_s':" ran         \
+  ",'waited_s':" waited vcpu "}\n"
+#define VCPU1(ran) ",'vcpus':[{'vcpu':1,'ran_s':" ran ",'waited_s':5.0}]"
+#define KEEPS                                                                 \
+  "{'row':'moved','what':'guest','apart_s':1.0,'clock':true}\n"                \
+  "{'row':'cpu','vcpu':1,'cpu':1,'mode':'kernel','at':'x+0x1/0x2','irqs_off':" \
+  "false,'pid':4,'comm':'a'}\n"                                                \
+  "{'row':'task','pid':4,'comm':'a','state':'R','cpu':1,'on_cpu':true,"        \
+  "'since_s':9.0}\n{'row':'runqueue','cpu':1,'running':3}\n"                   \
+  "{'row':'timers','cpu':1,'timers':{'due_s':-4.0}}\n"
+  look (HOST ("10.0", "10.0", ""), SYSTEM HOST ("11.9", "10.1", "") KEEPS);
+  says ("culprit.soft_lockup=a (4) on CPU 1");
+  look (HOST ("10.0", "10.0", ""), SYSTEM HOST ("10.3", "11.7", "") KEEPS);
+  is_silent_of ("finding.soft_lockup");
+  /* Its own thread says more than all of them; an idle one is none. */
+  look (HOST ("10.0", "10.0", VCPU1 ("3.0")),
+        SYSTEM HOST ("10.3", "11.7", VCPU1 ("3.9")) KEEPS);
+  says ("culprit.soft_lockup=a (4) on CPU 1");
+  look (HOST ("10.0", "10.0", VCPU1 ("3.0")),
+        SYSTEM HOST ("11.9", "10.1", VCPU1 ("3.1")) KEEPS);
+  is_silent_of ("finding.soft_lockup");
+  /* What its host says is not known. */
+  look ("", SYSTEM KEEPS);
+  says ("culprit.soft_lockup=a (4) on CPU 1");
+}
+
+static void
+who_has_the_memory (void **state)
+{
+#define LITTLE                                                                \
+  "{'row':'mem','total_pages':1000,'free_pages':30,'inactive_file':9,"         \
+  "'active_file':8,'shmem':700,'anon_mapped':200,'swapped_out':90}\n"
+#define FULL "{'row':'system','pressure':{'memory_full':24.4}}\n"
+  look ("", FULL LITTLE HOST ("1.0", "1.0", "")
+        "{'row':'cgroup','cgroup':'/a.service','used':9000}\n"
+        "{'row':'cgroup','cgroup':'/b.service','used':2000000}\n");
+  says ("mem.waits=24.40");
+  says ("mem.short=5 % of it could be had, all of it waited for memory 24 % of "
+        "the last seconds");
+  says ("mem.held_by=shared memory and tmpfs, most of it of /b.service");
+  look ("{'row':'mem','total_pages':1000,'swapped_out':10}\n", SYSTEM LITTLE);
+  says ("mem.short=5 % of it could be had, 8 % of it went to swap or back "
+        "between two looks");
+  says ("mem.held_by=shared memory and tmpfs");
+  look ("", SYSTEM LITTLE);
+  is_silent_of ("mem.short");
+  is_silent_of ("mem.held_by");
+}
+
 static void
 all_of_them_stopped (void **state)
 {
@@ -347,6 +402,47 @@ who_reads_the_console (void **state)
   is_silent_of ("console.readers");
 }
 
+/* What holds the console's output back, and who waits for that. */
+static void
+what_stops_the_console (void **state)
+{
+#define SERIAL(place)                                                         \
+  "{'row':'system','cmdline':'console=tty0 console=ttyS0,115200'}\n"          \
+  "{'row':'stack','id':1,'frames':['schedule+0x1/0x2','" place "+0x1/0x2'],"  \
+  "'end':'user'}\n"
+#define HAS(pid, since, tty)                                                  \
+  "{'row':'task','pid':" pid ",'tgid':" pid ",'comm':'sh','state':'S',"       \
+  "'since_s':" since ",'stack':1}\n"                                          \
+  "{'row':'process','pid':" pid "," tty "}\n"
+#define BOTH                                                                  \
+  HAS ("9", "14.4", "'tty':'ttyS0'") HAS ("10", "7", "'tty':'ttyS0'")
+  look ("", SERIAL ("x") HAS ("9", "90", "'tty':'ttyS0','tty_stopped':'key'"));
+  says ("console.stopped=key");
+  is_silent_of ("console.waits");
+  look ("", SERIAL ("x") HAS ("9", "90", "'tty':'ttyS0'")
+            HAS ("10", "90", "'tty':'ttyS0','tty_stopped':'program'"));
+  says ("console.stopped=program");
+  /* Of another terminal; of one whose driver does not heed it; a lie. */
+  look ("", SERIAL ("x") HAS ("9", "90", "'tty':'tty1','tty_stopped':'key'"));
+  is_silent_of ("console.stopped");
+  look ("", CONSOLE HAS ("9", "90", "'tty':'hvc0','tty_stopped':'key'"));
+  is_silent_of ("console.stopped");
+  look ("", SERIAL ("x") HAS ("9", "90", "'tty':'ttyS0','tty_stopped':'me'"));
+  is_silent_of ("console.stopped");
+  look ("", SERIAL ("n_tty_write") BOTH);
+  says ("console.waits=sh (9), for 14 s");
+  is_silent_of ("console.stopped");
+  look ("", SERIAL ("set_termios.part.0") BOTH);
+  says ("console.waits=sh (9), for 14 s");
+  look ("", SERIAL ("tty_wait_until_sent") BOTH);
+  says ("console.waits=sh (9), for 14 s");
+  /* For a moment; and who reads. */
+  look ("", SERIAL ("n_tty_write") HAS ("9", "2", "'tty':'ttyS0'"));
+  is_silent_of ("console.waits");
+  look ("", SERIAL ("n_tty_read") BOTH);
+  is_silent_of ("console.waits");
+}
+
 static void
 tells_who_stands (void **state)
 {
@@ -381,6 +477,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (init_is_frozen),
     cmocka_unit_test (who_reads_the_console),
+    cmocka_unit_test (what_stops_the_console),
     cmocka_unit_test (names_the_lock),
     cmocka_unit_test (two_looks_decide),
     cmocka_unit_test (the_end_of_the_chain_it_is),
@@ -388,6 +485,8 @@ main (void)
     cmocka_unit_test (circles_are_known_again),
     cmocka_unit_test (the_same_code_twice),
     cmocka_unit_test (what_serves_it),
+    cmocka_unit_test (who_is_not_run_keeps_nothing),
+    cmocka_unit_test (who_has_the_memory),
     cmocka_unit_test (all_of_them_stopped),
     cmocka_unit_test (takes_anything),
     cmocka_unit_test (tells_who_stands),

@@ -242,11 +242,120 @@ leaves_parents_in_peace (void **state)
           "blocked - {'pid':5,'comm':'sh','function':'hold','module':'zoo'}\n");
 }
 
+/* Who notices and panics for it is not who did it. */
+static void
+names_of_whom_it_died (void **state)
+{
+#define WATCHDOG                                                              \
+  "{'row':'cpu','vcpu':0,'cpu':0,'mode':'kernel','at':'panic+0x1/0x2',"        \
+  "'pid':29,'comm':'khungtaskd','stack':1}\n"                                  \
+  "{'row':'stack','id':1,'frames':['panic+0x1/0x2','watchdog.cold+0x1/0x2',"   \
+  "'kthread+0x1/0x2']}\n"
+#define PANIC(why)                                                            \
+  "{'row':'system','panicked':true,'panic_cpu':0}\n" WATCHDOG                  \
+  "{'row':'dmesg','facility':0,'us':9,'text':'Kernel panic - not syncing: "    \
+  why "'}\n"
+#define SAID(text) "{'row':'dmesg','facility':0,'us':8,'text':'" text "'}\n"
+#define OTHER_CPU                                                             \
+  "{'row':'stack','id':2,'frames':['stop_this_cpu+0x1/0x2','sysvec_reboot+"    \
+  "0x1/0x2','<interrupt>','delay_tsc+0x1/0x2','spin+0x1/0x2 [zoo]']}\n"        \
+  "{'row':'cpu','vcpu':1,'cpu':1,'mode':'kernel','at':'stop_this_cpu+0x1/"     \
+  "0x2','pid':7,'comm':'busy','stack':2}\n"
+  static const char cpu1[] = "dead kernel-panic {'cpu':1,'pid':7,'comm':'busy',"
+                             "'function':'spin','module':'zoo'}\n";
+
+  expect (SAID ("INFO: task web: a:8 blocked for more than 5 seconds.")
+          PANIC ("hung_task: blocked tasks")
+          "{'row':'stack','id':2,'frames':['__schedule+0x1/0x2','hold+0x3/0x9 "
+          "[zoo]']}\n"
+          "{'row':'task','pid':8,'comm':'web: a','state':'S','stack':2}\n",
+          "dead kernel-panic {'pid':8,'comm':'web: a','function':'hold',"
+          "'module':'zoo'}\n");
+  /* It is gone from the list, or nobody was named. */
+  expect (SAID ("INFO: task web:8 blocked for more than 5 seconds.")
+          PANIC ("hung_task: blocked tasks"),
+          "dead kernel-panic {'pid':8,'comm':'web'}\n");
+  expect (PANIC ("hung_task: blocked tasks"),
+          "dead kernel-panic {'said':'hung_task: blocked tasks'}\n");
+  expect (SAID ("watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [busy:7]")
+          PANIC ("softlockup: hung tasks") OTHER_CPU, cpu1);
+  expect (SAID ("watchdog: CPU0: Watchdog detected hard LOCKUP on cpu 1")
+          PANIC ("Hard LOCKUP") OTHER_CPU, cpu1);
+  expect (SAID ("rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:")
+          SAID ("rcu: \\t1-....: (2 ticks this GP) idle=1") PANIC ("RCU Stall")
+          OTHER_CPU, cpu1);
+  expect (SAID ("rcu: \\tTasks blocked on level-0 rcu_node (CPUs 0-1): P8/1:b")
+          PANIC ("RCU Stall")
+          "{'row':'task','pid':8,'comm':'web','state':'R'}\n",
+          "dead kernel-panic {'pid':8,'comm':'web'}\n");
+  expect (SAID ("BUG: workqueue lockup - pool cpus=1 node=0 flags=0x0 nice=0 "
+                "stuck for 48s!")
+          PANIC ("workqueue: stall, as ordered") OTHER_CPU, cpu1);
+  /* Its log was not read. */
+  expect ("{'row':'system','panicked':true,'panic_cpu':0}\n" WATCHDOG,
+          "dead kernel-panic {'said':'hung_task: blocked tasks'}\n");
+  /* Of any other it is where panic() was called. */
+  expect (SAID ("INFO: task web:8 blocked for more than 5 seconds.")
+          "{'row':'system','panicked':true,'panic_cpu':1}\n" OTHER_CPU
+          SAID ("Kernel panic - not syncing: as ordered"),
+          "dead kernel-panic {'cpu':1,'pid':7,'comm':'busy','said':'as "
+          "ordered'}\n");
+}
+
 /* What is not known is not none. */
 static void
 knows_what_it_knows (void **state)
 {
   expect ("{'row':'mem','total_pages':1000}\n", "");
+}
+
+/* Little is left, and somebody waits for it. */
+static void
+knows_who_lacks_memory (void **state)
+{
+#define MEM(free)                                                             \
+  "{'row':'mem','total_pages':1000,'free_pages':" free                         \
+  ",'inactive_file':20,'active_file':10}\n"
+#define PRESSED "{'row':'system','pressure':{'memory_full':9.5}}\n"
+#define SHRINKS                                                               \
+  "{'row':'stack','id':1,'frames':['shrink_node+0x1/0x2',"                     \
+  "'try_to_free_pages+0x1/0x2','__alloc_pages+0x1/0x2']}\n"
+  static const char lacks[] = "degraded out-of-memory -\n";
+
+  expect (MEM ("30") PRESSED, lacks);
+  expect (MEM ("300") PRESSED, "");
+  expect (MEM ("30"), "");
+  expect (MEM ("30") SHRINKS "{'row':'task','pid':5,'comm':'w','state':'R',"
+                             "'stack':1}\n",
+          lacks);
+  /* Whose work that is, and who has a bound of his own. */
+  expect (MEM ("30") SHRINKS "{'row':'task','pid':5,'comm':'kswapd0','kthread':"
+                             "true,'state':'R','stack':1}\n",
+          "");
+  expect (MEM ("30")
+          "{'row':'stack','id':1,'frames':['shrink_node+0x1/0x2',"
+          "'try_to_free_mem_cgroup_pages+0x1/0x2']}\n"
+          "{'row':'task','pid':5,'comm':'w','state':'R','stack':1}\n",
+          "");
+  expect (MEM ("30") "{'row':'zone','present':1000,'min':33,'free_by_order':"
+                     "[10,10]}\n",
+          lacks);
+  expect (MEM ("30") "{'row':'zone','present':1000,'min':30,'free_by_order':"
+                     "[10,10]}\n",
+          "");
+  /* One that asks for memory keeps its CPU for that; another one does not. */
+#define KEEPS(frame)                                                          \
+  "{'row':'stack','id':1,'frames':['" frame "+0x1/0x2']}\n"                    \
+  "{'row':'cpu','cpu':1,'mode':'kernel','at':'x+0x1/0x2','irqs_off':false,"    \
+  "'pid':4,'comm':'a','stack':1}\n" TASK "'on_cpu':true,'since_s':17.1}\n"     \
+  QUEUE
+  expect (MEM ("30") PRESSED KEEPS ("__alloc_pages"), lacks);
+  expect (MEM ("300") PRESSED KEEPS ("__alloc_pages"),
+          "lockup soft-lockup {'cpu':1,'pid':4,'comm':'a','function':"
+          "'__alloc_pages'}\n");
+  expect (MEM ("30") PRESSED KEEPS ("spin"),
+          "lockup soft-lockup {'cpu':1,'pid':4,'comm':'a','function':'spin'}\n"
+          "degraded out-of-memory -\n");
 }
 
 /* What its host does to it comes before all that is found in it. */
@@ -315,7 +424,9 @@ main (void)
     cmocka_unit_test (names_who_has_it),
     cmocka_unit_test (names_what_serves_it),
     cmocka_unit_test (leaves_parents_in_peace),
+    cmocka_unit_test (names_of_whom_it_died),
     cmocka_unit_test (knows_what_it_knows),
+    cmocka_unit_test (knows_who_lacks_memory),
     cmocka_unit_test (knows_the_state),
     cmocka_unit_test (knows_what_it_saw),
     cmocka_unit_test (takes_anything),

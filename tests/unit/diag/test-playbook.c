@@ -145,9 +145,10 @@ static const struct collector knock = { .name = "knock",
                                         .own_init = &knock_init,
                                         .budget_ms = 8500,
                                         .check = knock_check };
+static const struct collector xon = { .name = "xon", .summary = "x" };
 const struct collector *const collectors[]
     = { &host, &memory, &console, &monitor, &disk, &screen, &image, &net,
-        &sysrq, &inside, &application, &knock, NULL };
+        &sysrq, &inside, &application, &xon, &knock, NULL };
 
 const struct collector *
 collector_find (const char *name)

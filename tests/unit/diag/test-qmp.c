@@ -399,8 +399,10 @@ what_it_says (void **state)
   struct guest g = { .nconsoles = 0 };
   struct haul *h = facts (
       &g, NULL,
-      "{'block':[{'device':'a','io-status':'nospace','inserted':{'iops':0}},"
-      "{'device':'b','io-status':'\\u001b[2J','inserted':{'bps_wr':9}}],"
+      "{'block':[{'device':'a','io-status':'nospace','inserted':{'iops':0,"
+      "'drv':'qcow2'}},"
+      "{'device':'b','io-status':'\\u001b[2J','inserted':{'bps_wr':9,"
+      "'drv':'throttle'}}],"
       "'jobs':[{'type':'mirror','status':'running'}],"
       "'migration':{'status':'active'},'registers':'nothing'}");
 
@@ -408,6 +410,9 @@ what_it_says (void **state)
   assert_int_equal (int_of (h, "disk.a.throttled"), 0);
   assert_string_equal (text_of (h, "disk.b.io_status"), "(none)");
   assert_int_equal (int_of (h, "disk.b.throttled"), 1);
+  assert_string_equal (text_of (h, "disk.a.image_format"), "qcow2");
+  /* A filter: what is below it nobody said. */
+  assert_null (fact_of (h, "disk.b.image_format"));
   assert_string_equal (text_of (h, "vmm.job"), "mirror running");
   assert_string_equal (text_of (h, "vmm.migration"), "active");
   assert_null (fact_of (h, "vcpu.0.moved"));

@@ -36,6 +36,21 @@ cites (const char *name)
   fail_msg ("%s does not rest on %s", last_verdict.rule, name);
 }
 
+static void
+who_is_held_and_who_tells_of_it (void **state)
+{
+  concludes ("vmm.monitor@monitor=answers;vmm.status@monitor=running;"
+             "kernel.clock_moved=0;kernel.panicked=0;qemu.wanted@host=0.01;"
+             "qemu.stuck_threads@host=2",
+             "ticks-dead", "host-starved",
+             "host: QEMU waits in its kernel");
+  concludes ("vmm.monitor@monitor=answers;vmm.status@monitor=running;"
+             "kernel.event.hung_task@console=INFO: task hung in hold;"
+             "kernel.event.panic@console=Kernel panic - not syncing: "
+             "hung_task: blocked tasks;kernel.answers@sysrq=none",
+             "silent", "kernel-panic", "INFO: task hung in hold");
+}
+
 /* A truth of 1 or 0 is as good as true and false. */
 static void
 who_ended_qemu (void **state)
@@ -221,6 +236,22 @@ a_console_that_takes_no_keys (void **state)
              "xoff", "userspace-stuck", "stopped processes: bash (9)");
   /* A kernel of which nothing is known. */
   concludes (RUNS, "xoff", "unknown", NULL);
+#define WENT_ON "kernel.answers@sysrq=disabled;console.xon@console=goes-on"
+  concludes (RUNS WENT_ON, "silent", "console-lost",
+             "flow control of the console: its output was stopped by ^S");
+  assert_string_equal (last, "medium");
+  concludes (RUNS "kernel.answers@sysrq=disabled;console.xon@console=nothing",
+             "silent", "userspace-stuck", NULL);
+  concludes (RUNS WENT_ON ";reach.ssh@scenario=alive", "console-lost",
+             "console-lost",
+             "flow control of the console: its output was stopped by ^S");
+  assert_string_equal (last, "high");
+  concludes (RUNS "kernel.answers@sysrq=disabled;console.xon@console=nothing;"
+                  "reach.ssh@scenario=alive",
+             "console-lost", "console-lost", "console or the shell on it");
+  /* A slow answer that comes just then is none to that key. */
+  concludes (RUNS WENT_ON ";qemu.wanted@host=1.9;qemu.got@host=0.1",
+             "silent", "host-starved", NULL);
   concludes (RUNS "kernel.answers@sysrq=shown;console.guest_open@monitor=0",
              "silent", "console-lost",
              "the guest's end of the console: nobody in it has it open");
@@ -366,6 +397,7 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test (who_is_held_and_who_tells_of_it),
     cmocka_unit_test (who_ended_qemu),
     cmocka_unit_test (who_holds_qemu_back),
     cmocka_unit_test (which_side_of_a_disk),

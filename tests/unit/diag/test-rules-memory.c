@@ -81,6 +81,25 @@ names_class_and_culprit (void **state)
   concludes (LIVES ";mem.available=0.85;mem.file_cache=0.0;"
              "qemu.wanted@host=2.3;qemu.got@host=0.12",
              "xoff", "host-starved", NULL);
+  /* Whoever waits waits for memory, and the host gives little besides. */
+#define SHORT                                                                 \
+  ";mem.available=0.06;mem.file_cache=0.02;mem.short=6 % of it could be had;"  \
+  "qemu.wanted@host=2.3;qemu.got@host=0.12;mem.held_by=shared memory and tmpfs"
+  concludes (LIVES SHORT ";kernel.answers@sysrq=shown", "no-echo",
+             "out-of-memory", "memory, held by shared memory and tmpfs");
+  concludes (LIVES SHORT ";tasks.blocked=1;tasks.in_lock=1;lock.waited_s=9.5;"
+             "lock.name=mmap_lock;lock.owner=cat",
+             "no-answer", "out-of-memory",
+             "memory, held by shared memory and tmpfs");
+  concludes (LIVES SHORT ";kernel.event.oom_kill=killed x;mem.oom_kills=1",
+             "silent", "out-of-memory",
+             "killed x; memory is held by shared memory and tmpfs");
+  concludes (LIVES SHORT ";finding.soft_lockup=CPU 0 lets nothing else run;"
+             "culprit.soft_lockup=spin [m]",
+             "silent", "soft-lockup", "spin [m]");
+  concludes (LIVES SHORT ";finding.storage_stalled=disk vda: 1 request;"
+             "culprit.storage_stalled=disk vda;disk.any_moved=0",
+             "no-answer", "storage-stalled", "disk vda");
   concludes (LIVES ";mem.new_oom_kills=2;mem.oom_kills=3;"
              "kernel.event.balloon=balloon: the guest has no memory to give;"
              "kernel.event.oom_kill=Out of memory: killed sh",
@@ -194,6 +213,45 @@ some_that_stand_are_no_cause (void **state)
              ";console.held_by=sh (7)",
              "silent", "userspace-stuck", NULL);
   assert_string_equal (last, "medium");
+}
+
+/* What its terminal is known by, whoever else stands about. */
+static void
+console_holds_output_back (void **state)
+{
+#define QUIET WELL ";kernel.answers@sysrq=shown;console.readers=2"
+  concludes (QUIET ";console.stopped=key;console.waits=sh (9), for 14 s",
+             "silent", "console-lost",
+             "flow control of the console: its output was stopped by ^S");
+  assert_string_equal (last, "high");
+  /* Nobody says anything there just now. */
+  concludes (QUIET ";console.stopped=key", "no-echo", "console-lost", NULL);
+  assert_string_equal (last, "high");
+  concludes (QUIET ";console.stopped=key", "console-lost", "console-lost",
+             "flow control of the console: its output was stopped by ^S");
+  concludes (QUIET ";console.stopped=program", "silent", "console-lost",
+             "flow control of the console: a program stopped its output "
+             "(tcflow)");
+  assert_string_equal (last, "high");
+  concludes (QUIET ";console.stopped=line;console.waits=sh (9), for 14 s",
+             "silent", "console-lost",
+             "flow control of the console's line (CTS): sh (9), for 14 s "
+             "waits for it");
+  assert_string_equal (last, "medium");
+  concludes (QUIET ";console.waits=sh (9), for 14 s", "silent",
+             "console-lost", NULL);
+  assert_string_equal (last, "medium");
+  /* A shell that stands, a lock, a guest that is not let run: those first. */
+  concludes (STOPPED ("0.02") ";console.held_by=sh (7);"
+             "console.waits=sh (9), for 14 s",
+             "silent", "userspace-stuck", "stopped processes: sh (7), sh (8)");
+  concludes (QUIET ";console.stopped=key;tasks.blocked=2;"
+             "finding.lock_deadlock=a waits for b;culprit.lock_deadlock=a",
+             "silent", "lock-deadlock", "a");
+  concludes (QUIET ";console.stopped=key;vmm.status@monitor=paused", "silent",
+             "paused", NULL);
+  /* Who was asked by another way, and answered. */
+  concludes (QUIET ";console.stopped=key", "status", "application-dead", NULL);
 }
 
 #define TOLD(class, title)                                                    \
@@ -496,10 +554,27 @@ what_is_behind_a_disk (void **state)
   concludes (LIVES STALLED FULL, "no-answer", "storage-stalled",
              "disk vda; thin pool p has no room");
   concludes (LIVES STALLED NEARLY, "no-answer", "storage-stalled", "disk vda");
+  /* Another disk's pool is not why this one stands. */
+  concludes (LIVES STALLED FULL ";disk.vda.waits_s=9.0;disk.vdb.waits_s=0.0",
+             "no-answer", "storage-stalled",
+             "disk vda; thin pool p has no room");
+  concludes (LIVES STALLED "disk.vdb.pool_trouble@host=p is full;"
+             "disk.vda.waits_s=9.0;disk.vdb.waits_s=0.0",
+             "no-answer", "storage-stalled", "disk vda");
+  concludes (LIVES STALLED "disk.vdb.host_trouble@host=a read fails;"
+             "disk.vda.waits_s=9.0;disk.vdb.waits_s=0.0",
+             "no-answer", "storage-stalled", "disk vda");
+  concludes (LIVES STALLED "disk.vdb.crawls@monitor=1;"
+             "disk.vda.waits_s=9.0;disk.vdb.waits_s=0.0",
+             "no-answer", "storage-stalled", "disk vda");
   concludes ("vmm.status@monitor=io-error;" FULL, "silent", "io-error",
              "thin pool p has no room");
   concludes ("vmm.status@monitor=io-error;" NEARLY, "silent", "io-error",
              "io-error");
+  concludes ("vmm.status@monitor=running;disk.vda.new_errors@monitor=3;"
+             "disk.vdb.pool_trouble@host=p is full",
+             "silent", "storage-stalled",
+             "host side of the guest's disk: requests fail");
   concludes ("vmm.status@monitor=running;disk.vda.new_errors@monitor=3;" FULL,
              "no-answer", "storage-stalled", "thin pool p has no room");
   concludes ("vmm.status@monitor=running;kernel.answers@sysrq=shown;"
@@ -633,6 +708,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (names_class_and_culprit),
+    cmocka_unit_test (console_holds_output_back),
     cmocka_unit_test (some_that_stand_are_no_cause),
     cmocka_unit_test (believes_its_log),
     cmocka_unit_test (names_what_never_came_up),

@@ -141,6 +141,83 @@ words_stand_for_others (void **state)
   verdict_rules_unref (rules);
 }
 
+/* Each disk is told of, by its name; and the verdict speaks of one. */
+static void
+of_each_disk (void **state)
+{
+  struct verdict_rules *rules = shipped ();
+  const struct cause cause = { "web", "silent", "It is silent." };
+  struct judgement j;
+  struct fact_set *set;
+  struct fact facts[6];
+
+  fact_int (&facts[0], NULL, "disk.vda.new_errors", "monitor", 2);
+  fact_int (&facts[1], NULL, "disk.vdb.new_errors", "monitor", 1);
+  fact_int (&facts[2], NULL, "disk.vdc.new_errors", "monitor", 0);
+  fact_text (&facts[3], NULL, "disk.vda.host_trouble", "host", "A", 1);
+  fact_text (&facts[4], NULL, "disk.vdb.host_trouble", "host", "B", 1);
+  fact_text (&facts[5], NULL, "disk.vdb.pool_trouble", "host", "P", 1);
+  take (rules,
+        "{ \"verdicts\": [ { \"name\": \"a\", \"class\": \"slow\","
+        "  \"confidence\": \"low\", \"if\": [\"disk.$1.new_errors > 0\","
+        "  \"disk.$1.pool_trouble\"],"
+        "  \"says\": \"{$1}: {disk.$1.host_trouble}, {vcpu.$1.exits|'-'}\","
+        "  \"next\": \"{disk.*.host_trouble}\" } ],"
+        "  \"findings\": [ { \"name\": \"f\", \"level\": \"fail\","
+        "  \"if\": \"disk.$1.new_errors > 0\","
+        "  \"says\": \"{$1} {disk.$1.host_trouble}\" } ] }");
+  assert_int_equal (fact_set_new (8, &set, NULL), 0);
+  fact_set_fill (set, facts, 6);
+  ladder_judge (rules, set, &cause, NULL, &j);
+  assert_string_equal (j.verdict.sentence, "vdb: B, -");
+  assert_string_equal (j.verdict.next, "A");
+  for (int i = 0; i < 2; i++)
+    {
+      struct json_object *o = json_object_array_get_idx (j.findings, i);
+
+      assert_string_equal (json_get_str (o, "says"), i ? "vdb B" : "vda A");
+      o = json_object_array_get_idx (json_get (o, "evidence"), 0);
+      assert_string_equal (json_get_str (o, "name"),
+                           i ? "disk.vdb.new_errors" : "disk.vda.new_errors");
+    }
+  judgement_done (&j);
+  fact_set_free (set);
+  verdict_rules_unref (rules);
+}
+
+/* A guest writes that mark into its raw image itself. */
+static void
+marks_of_images (void **state)
+{
+  struct verdict_rules *rules = shipped ();
+  const struct cause cause = { "web", "silent", "It is silent." };
+  struct judgement j;
+  struct fact_set *set;
+  struct fact facts[8];
+  const char *all;
+
+  fact_bool (&facts[0], NULL, "disk.vda.image_corrupt", "host", true);
+  fact_bool (&facts[1], NULL, "disk.vdb.image_corrupt", "host", true);
+  fact_bool (&facts[2], NULL, "disk.vdc.image_corrupt", "host", true);
+  fact_text (&facts[3], NULL, "disk.vda.image_format", "monitor", "raw", 3);
+  fact_text (&facts[4], NULL, "disk.vdb.image_format", "monitor", "qcow2", 5);
+  fact_text (&facts[5], NULL, "disk.vda.image", "host", "/a.raw", 6);
+  fact_text (&facts[6], NULL, "disk.vdb.image", "host", "/b.qcow2", 8);
+  fact_text (&facts[7], NULL, "disk.vdc.image", "host", "/c", 2);
+  assert_int_equal (fact_set_new (8, &set, NULL), 0);
+  fact_set_fill (set, facts, 8);
+  ladder_judge (rules, set, &cause, NULL, &j);
+  all = json_object_to_json_string_ext (j.findings,
+                                        JSON_C_TO_STRING_NOSLASHESCAPE);
+  assert_null (strstr (all, "a.raw"));
+  assert_non_null (strstr (all, "image of the disk vdb bears"));
+  assert_non_null (strstr (all, "(qemu-img check): /b.qcow2"));
+  assert_non_null (strstr (all, "may have written it: /c"));
+  judgement_done (&j);
+  fact_set_free (set);
+  verdict_rules_unref (rules);
+}
+
 #define V(rest)                                                               \
   "{ \"verdicts\": [ { \"name\": \"a\", \"class\": \"slow\","                 \
   " \"confidence\": \"low\", \"says\": \"x\", \"next\": \"y\"" rest " } ] }"
@@ -180,6 +257,10 @@ slips_are_named (void **state)
       " \"if\": \"vmm == dead\" } ] }",
       "confidence" },
     { F (""), "the key \"if\" is missing" },
+    { V (", \"if\": \"vmm == dead\", \"culprit\": \"{$1}\""),
+      "no condition of the rule says what $1 is" },
+    { V (", \"if\": \"disk.*.moved\", \"culprit\": \"{disk.$1.image}\""),
+      "no condition of the rule says what $1 is" },
     { F (", \"if\": []"), "always holds" },
     { F (", \"if\": \"vmm == dead\", \"see\": \"$x\""), "no word \"x\"" },
     { "{ \"findings\": [ { \"name\": \"A b\", \"level\": \"warn\","
@@ -579,6 +660,8 @@ main (void)
     cmocka_unit_test (ours_are_good),
     cmocka_unit_test (an_operators_go_first),
     cmocka_unit_test (words_stand_for_others),
+    cmocka_unit_test (of_each_disk),
+    cmocka_unit_test (marks_of_images),
     cmocka_unit_test (slips_are_named),
     cmocka_unit_test (names_are_their_own),
     cmocka_unit_test (findings_have_their_evidence),

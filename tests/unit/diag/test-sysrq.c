@@ -325,6 +325,40 @@ test_kernels_console (void **state)
     }
 }
 
+/* Whoever reads along knows it of a boot that is long over, and knows a log
+ * that was shown there from the kernel's own lines. */
+static void
+test_who_reads_along (void **state)
+{
+  static const struct
+  {
+    const char *cmdline, *kept;
+    int prints;
+    const char *typed;
+  } cases[] = {
+    { NULL, "login: ", 1, "w\x15" },
+    { NULL, NULL, 0, "" },
+    { NULL, NULL, -1, "w\x15" },
+    { NULL, "login: ", -1, "" },
+    /* What its memory says is better than any text. */
+    { "console=hvc0", NULL, 1, "" },
+    { "console=ttyS0", "", 0, "w\x15" },
+  };
+
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    {
+      struct guest g = guest (CONSOLE_DEV_SERIAL);
+
+      g.inc.pid = 77;
+      k = (struct kernel){ .level = 7, .mask = 1, .kept = cases[i].kept,
+                           .cmdline = cases[i].cmdline, .read_along = true,
+                           .prints = cases[i].prints };
+      haul_free (ask (&g, NULL, 0));
+      if (strcmp (buf_str (&typed), cases[i].typed) != 0)
+        fail_msg ("%zu: %zu bytes", i, typed.len);
+    }
+}
+
 /* Of two consoles the one that is the kernel's, wherever it stands. */
 static void
 test_of_two (void **state)
@@ -403,6 +437,7 @@ main (void)
     cmocka_unit_test (test_routes),
     cmocka_unit_test (test_keys),
     cmocka_unit_test (test_kernels_console),
+    cmocka_unit_test (test_who_reads_along),
     cmocka_unit_test (test_of_two),
     cmocka_unit_test (test_console),
   };

@@ -77,13 +77,18 @@ static void
 name_like (const char *pattern, char *dst, size_t n)
 {
   static const char *const stars[] = { "0", "1", "vda", "web" };
+  const char *bound = strstr (pattern, COND_BOUND);
   const char *star = strchr (pattern, '*');
   const char *event = strstr (pattern, "kernel.event.*");
   size_t kinds = 0;
 
   while (text_kinds[kinds].name)
     kinds++;
-  if (!star)
+  /* Of all conditions of a rule the same. */
+  if (bound)
+    snprintf (dst, n, "%.*svda%s", (int) (bound - pattern), pattern,
+              bound + strlen (COND_BOUND));
+  else if (!star)
     snprintf (dst, n, "%s", pattern);
   else
     snprintf (dst, n, "%.*s%s%s", (int) (star - pattern), pattern,

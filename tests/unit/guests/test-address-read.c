@@ -207,7 +207,7 @@ reads_files (void **state)
     }
   snprintf (path, sizeof path, "%s/pipe.leases", dir);
   assert_int_equal (mkfifo (path, 0600), 0);
-  assert_true (address_read_path (&r, opener_local (), dir, clock_ms () + 5000,
+  assert_true (address_read_path (&r, opener_local (), dir, clock_ms () + 60000,
                                   NULL)
                < 0);
   assert_int_equal (b->claims.n, 2);
@@ -215,7 +215,7 @@ reads_files (void **state)
   unlink (path);
   snprintf (path, sizeof path, "%s/virbr0.leases", dir);
   assert_int_equal (address_read_path (&r, opener_local (), path,
-                                       clock_ms () + 5000, NULL),
+                                       clock_ms () + 60000, NULL),
                     0);
   assert_claims (b, "lease 0a 192.0.2.7");
   for (unsigned i = 0; i < ARRAY_LEN (files); i++)
@@ -225,7 +225,7 @@ reads_files (void **state)
     }
   rmdir (dir);
   assert_int_equal (address_read_path (&r, opener_local (), dir,
-                                       clock_ms () + 5000, NULL),
+                                       clock_ms () + 60000, NULL),
                     0);
   assert_claims (b, "");
 }

@@ -80,7 +80,7 @@ join (int spoke)
   strcpy (g->display, "folder");
   g->run = GUEST_RUNNING;
   assert_int_equal (
-      eve_join (opener_local (), root, clock_ms () + 5000, &orders, g, NULL),
+      eve_join (opener_local (), root, clock_ms () + 60000, &orders, g, NULL),
       spoke);
   return g;
 }
@@ -135,7 +135,7 @@ joins_all_files (void **state)
   assert_int_equal (g->ndisks, 1);
   assert_string_equal (g->disks[0].target, "xvda");
   assert_string_equal (json_get_str (g->labels, "eve.state"), "RUNNING");
-  assert_int_equal (eve_pid (opener_local (), root, clock_ms () + 1000, UUID),
+  assert_int_equal (eve_pid (opener_local (), root, clock_ms () + 60000, UUID),
                     4711);
   guest_unref (g);
 }

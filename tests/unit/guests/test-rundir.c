@@ -202,7 +202,7 @@ put_look_alike (struct world *w, const char *folder, uid_t ruid, uid_t euid)
   close (fd);
   assert_true (pid > 0);
   snprintf (path, sizeof path, "/proc/%d/cmdline", (int) pid);
-  for (uint64_t until = clock_ms () + 10000; !strstr (cmdline, "qemu-system");)
+  for (uint64_t until = clock_ms () + 60000; !strstr (cmdline, "qemu-system");)
     {
       int c = open (path, O_RDONLY | O_CLOEXEC);
       ssize_t n = read (c, cmdline, sizeof cmdline - 1);

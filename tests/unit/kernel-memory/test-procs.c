@@ -5,6 +5,8 @@
  */
 #include "tests/unit/kernel-memory/system-bed.h"
 
+#include "base/cleanup.h"
+
 #define FILES 408
 #define CGROUPS 416
 
@@ -23,7 +25,9 @@ make_procs (struct fakekernel *f)
                    "__sk_common@0=sock_common sk_protocol@64:2 "
                    "sk_ack_backlog@68:4 sk_max_ack_backlog@72:4 "
                    "sk_backlog@76=backlog sk_wmem_queued@84:4");
-  fakekernel_type (f, "tty_struct", 96, "name@16:64");
+  fakekernel_type (f, "flow", 8, "stopped@4:1 tco_stopped@5:1");
+  fakekernel_type (f, "tty_struct", 96,
+                   "name@16:64 flow@80=flow hw_stopped@88:1");
   fakekernel_type (f, "css_set", 128, "dfl_cgrp@0:8 subsys@8:8*4");
   fakekernel_type (f, "freezer", 8, "e_freeze@4:4");
   fakekernel_type (f, "cgroup", 64, "kn@0:8 freezer@16=freezer");
@@ -114,6 +118,40 @@ test_sockets (void **state)
   fakekernel_free (&f);
 }
 
+/* What holds the output of its terminal back. */
+static void
+test_stopped_terminal (void **state)
+{
+  static const struct
+  {
+    uint64_t flow, line;
+    const char *row;
+  } cases[] = {
+    { 1ULL << 32, 0, "\"tty\":\"ttyS0\",\"tty_stopped\":\"key\"}" },
+    /* A program stops it as ^S does, and leaves a mark of its own. */
+    { 0x0101ULL << 32, 0, "\"tty_stopped\":\"program\"}" },
+    { 0, 1, "\"tty_stopped\":\"line\"}" },
+    { 0, 0, "\"tty\":\"ttyS0\"}" },
+  };
+  struct fakekernel f;
+  uint64_t list, task, tty;
+
+  make_procs (&f);
+  fakekernel_load (&f);
+  task = add_process (&f, 50, &list);
+  tty = fakemem_alloc (&f.mem, 96);
+  fakemem_text (&f.mem, tty + 16, "ttyS0");
+  fakemem_u64 (&f.mem, fakemem_get (&f.mem, task + FAKE_SIGNAL) + 8, tty);
+  for (size_t i = 0; i < ARRAY_LEN (cases); i++)
+    {
+      fakemem_u64 (&f.mem, tty + 80, cases[i].flow);
+      fakemem_u64 (&f.mem, tty + 88, cases[i].line);
+      fakekernel_look (&f, &section_procs);
+      assert_row (&f, cases[i].row);
+    }
+  fakekernel_free (&f);
+}
+
 static void
 test_groups (void **state)
 {
@@ -192,6 +230,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_sockets),
+    cmocka_unit_test (test_stopped_terminal),
     cmocka_unit_test (test_groups),
     cmocka_unit_test (test_lies),
   };

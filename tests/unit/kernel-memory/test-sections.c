@@ -161,7 +161,8 @@ test_mem (void **state)
                                          "NR_VM_NODE_STAT_ITEMS");
   fakekernel_type (&f, "free_area", 16, "nr_free@8:8");
   fakekernel_type (&f, "zone", 128,
-                   "present_pages@0:8 name@8:8 free_area@16=free_area*3");
+                   "present_pages@0:8 name@8:8 free_area@16=free_area*3 "
+                   "_watermark@64:32");
   fakekernel_type (&f, "pglist_data", 512, "node_zones@128=zone*2");
   total = fakekernel_var (&f, "_totalram_pages", 8);
   zones = fakekernel_var (&f, "vm_zone_stat", 64);
@@ -181,17 +182,18 @@ test_mem (void **state)
   fakemem_u64 (&f.mem, node + 128 + 16 + 8, 1);
   fakemem_u64 (&f.mem, node + 128 + 32 + 8, 2);
   fakemem_u64 (&f.mem, node + 128 + 48 + 8, 3);
+  fakemem_u64 (&f.mem, node + 128 + 64, 41);
   fakekernel_look (&f, &section_mem);
   assert_row (&f, "\"total_pages\":1000,\"free_pages\":77,\"mlock\":0,"
                   "\"active_anon\":0,\"dirty\":12}");
   assert_row (&f, "{\"row\":\"zone\",\"node\":0,\"zone\":\"DMA32\","
-                  "\"present\":500,\"free_by_order\":[1,2,3]}");
+                  "\"present\":500,\"min\":41,\"free_by_order\":[1,2,3]}");
   assert_no_row (&f, "99999");
   assert_int_equal (fakekernel_count (&f, "\"row\":\"zone\""), 1);
   fakekernel_free (&f);
 }
 
-/* Each CPU counts those that it killed. */
+/* Each CPU counts those that it killed, and what it swapped. */
 static void
 test_oom (void **state)
 {
@@ -199,7 +201,7 @@ test_oom (void **state)
   uint64_t area[2];
 
   make_system (&f);
-  fakekernel_enum (&f, "vm_event_item", "PGPGIN OOM_KILL DROP_PAGECACHE");
+  fakekernel_enum (&f, "vm_event_item", "PSWPIN OOM_KILL DROP_PAGECACHE");
   fakekernel_var (&f, "_totalram_pages", 8);
   fakekernel_var (&f, "vm_event_states", 64);
   fakekernel_load (&f);
@@ -210,7 +212,7 @@ test_oom (void **state)
       fakemem_u64 (&f.mem, area[i] + var (&f, "vm_event_states") + 8, 2 + i);
     }
   fakekernel_look (&f, &section_mem);
-  assert_row (&f, "\"oom_kills\":5}");
+  assert_row (&f, "\"swapped_in\":2000,\"oom_kills\":5}");
   fakekernel_free (&f);
 }
 

@@ -455,6 +455,24 @@ test_kernel_speaks (void **state)
   assert_false (stage_kernel_speaks (&t.s, &bare));
 }
 
+/* Where the kernel prints is its console; where somebody lets a log be shown
+ * need not be. */
+static void
+test_printed (void **state)
+{
+  struct teller t = { .s = STAGE_INIT, .ms = 5000 };
+
+  feed (&t, "~ # dmesg\n" KERNEL "[   40.5] eth0: link up\n~ # ");
+  assert_int_equal (t.s.printed_ms, 0);
+  feed (&t, "[   50.5] eth0: link down\n");
+  assert_in_range (t.s.printed_ms, 5000, 6100);
+  t = (struct teller){ .s = STAGE_INIT, .ms = 5000 };
+  feed (&t, "up 3 min\n~ # ls\n~ # ");
+  assert_int_equal (t.s.printed_ms, 0);
+  feed (&t, KERNEL RUN_INIT);
+  assert_true (t.s.printed_ms > 0);
+}
+
 static void
 test_names (void **state)
 {
@@ -503,6 +521,7 @@ main (void)
     cmocka_unit_test (test_from_the_future),
     cmocka_unit_test (test_shown_again),
     cmocka_unit_test (test_kernel_speaks),
+    cmocka_unit_test (test_printed),
     cmocka_unit_test (test_names),
     cmocka_unit_test (test_marks),
   };

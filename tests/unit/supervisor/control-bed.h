@@ -232,7 +232,7 @@ asks (struct bed *b, struct person *p, const char *head)
   assert_non_null (o);
   json_add_int (o, "id", ++p->id);
   assert_int_equal (
-      frame_write (p->sock, o, NULL, 0, NULL, 0, clock_ms () + 5000, NULL), 0);
+      frame_write (p->sock, o, NULL, 0, NULL, 0, clock_ms () + 60000, NULL), 0);
   json_object_put (o);
   rounds (b);
   return p->id;
@@ -250,7 +250,7 @@ hears (struct person *p)
 
       if (recv (p->sock, &c, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
         return NULL;
-      assert_int_equal (frame_read (p->sock, &f, clock_ms () + 5000, NULL), 0);
+      assert_int_equal (frame_read (p->sock, &f, clock_ms () + 60000, NULL), 0);
       head = json_object_get (f.head);
       frame_done (&f);
       if (!json_get_str (head, "op"))

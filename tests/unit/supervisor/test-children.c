@@ -68,7 +68,7 @@ setup (void **state)
                                    .died = died,
                                    .arg = w };
 
-  alarm (30); /* reap() waits for who should die */
+  alarm (100); /* reap() waits for who should die */
   assert_int_equal (loop_new_fake (&w->loop, NULL), 0);
   assert_int_equal (child_new (w->loop, &spec, &w->child, NULL), 0);
   assert_int_equal (child_start (w->child, NULL), 0);

@@ -44,9 +44,9 @@ sets_level (struct collect_ctx *ctx, struct json_object *undo,
 }
 
 static const struct collect_undoer level
-    = { "level", LANE_CONSOLE, 3600000, false, sets_level };
+    = { "level", LANE_CONSOLE, 3600000, false, sets_level, 0, NULL };
 static const struct collect_undoer focus
-    = { "focus", LANE_CONSOLE, 3600000, true, sets_level };
+    = { "focus", LANE_CONSOLE, 3600000, true, sets_level, 4, "press a key" };
 static const struct collect_undoer pause_
     = { "pause", LANE_MONITOR, 3600000, true, sets_level, .pauses = true };
 const struct collect_undoer *const collect_undoers[]
@@ -300,6 +300,30 @@ a_guest_that_never_listens_is_looked_at (void **state)
   assert_int_equal (state_of (w), ACT_UNDONE);
 }
 
+/* What says so of itself is not tried for ever, and a person is told. */
+static void
+some_are_given_up (void **state)
+{
+  struct world *w = *state;
+
+  fails_so_often = 100;
+  had (w, "sent", 7, 0, INCIDENT_RECOVERED, UNDO_FOCUS);
+  incidents_writer_up (w->incidents);
+  for (unsigned i = 1; i < 4; i++)
+    {
+      UNTIL_LOOP (w->d.loop, newest (w)->undo_tries == i);
+      assert_int_equal (state_of (w), ACT_OPEN);
+      loop_advance (w->d.loop, 600000);
+    }
+  UNTIL_LOOP (w->d.loop, state_of (w) == ACT_DROPPED);
+  assert_int_equal (fails_so_often, 96);
+  assert_string_equal (newest (w)->inc.acts[0].why,
+                       "tried 4 times: press a key");
+  loop_advance (w->d.loop, 3600000);
+  turn (w);
+  assert_int_equal (fails_so_often, 96);
+}
+
 static void
 also_of_one_that_is_packed (void **state)
 {
@@ -374,6 +398,7 @@ main (void)
     T (of_one_that_never_stood_that_is_told),
     T (first_it_is_undone_and_then_looked_at),
     T (a_guest_that_never_listens_is_looked_at),
+    T (some_are_given_up),
     T (also_of_one_that_is_packed),
     T (of_another_life_it_is_dropped),
     T (a_reboot_undoes_what_is_the_kernels),

@@ -214,7 +214,7 @@ says_what_it_waits_for (void **state)
           " * 4 works of pool 3 wait, none was begun for 45 s\n"
           " * network device eth0 has sent nothing for 7.0 s\n"
           " * file system ext4 on vda could not write: EIO\n"
-          " * hardly any memory is free: 5 of 1000 pages\n"
+          " * hardly any memory is left: 0.5 % of it could be had\n"
           " * since it was started 2 tasks were killed because there was no "
           "memory\n");
   /* A timer that only waits for its CPU to have time. */

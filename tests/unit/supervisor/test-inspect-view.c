@@ -385,7 +385,7 @@ ends_on_a_narrow_terminal (void **state)
   memset (wide, 'x', sizeof wide);
   wide[sizeof wide - 1] = '\0';
   cells[1] = wide;
-  alarm (20);
+  alarm (60);
   table_row (t, cells);
   cells[2] = "and a last one";
   table_row (t, cells);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "supervisor/text/typing.h"
@@ -148,6 +149,34 @@ test_answered (void **state)
   assert_int_equal (at (&st), TYPING_FREE);
 }
 
+static void
+test_kernel_prints (void **state)
+{
+  struct texts_stand st = stands (STAGE_SHELL, STOP_NONE, 0, 0);
+
+  assert_false (typing_kernel_prints (&st));
+  /* A release alone is what anybody may have shown. */
+  snprintf (st.stage.release, sizeof st.stage.release, "6.1.0");
+  assert_false (typing_kernel_prints (&st));
+  st.stage.boots = 1;
+  assert_true (typing_kernel_prints (&st));
+  st.reset_ms = NOW + 1;
+  assert_false (typing_kernel_prints (&st));
+  st = stands (STAGE_LOGIN, STOP_NONE, 0, 99 * MINUTE);
+  st.stage.live_us = 1;
+  st.stage.live_ms = NOW - 99 * MINUTE;
+  assert_false (typing_kernel_prints (&st));
+  st.stage.printed_ms = NOW - 99 * MINUTE;
+  assert_true (typing_kernel_prints (&st));
+  /* There it does, and what is asked about is another console. */
+  st.beside = true;
+  assert_false (typing_kernel_prints (&st));
+  st.beside = false;
+  /* Of the boot before. */
+  st.reset_ms = NOW - 98 * MINUTE;
+  assert_false (typing_kernel_prints (&st));
+}
+
 int
 main (void)
 {
@@ -155,6 +184,7 @@ main (void)
     cmocka_unit_test (test_stages),
     cmocka_unit_test (test_reset),
     cmocka_unit_test (test_answered),
+    cmocka_unit_test (test_kernel_prints),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -224,7 +224,7 @@ test_ranks (void **state)
   assert_true (lease_lost (low));
   assert_int_equal (tap_wait (lease_tap (low), clock_ms () + UNTIL_MS),
                     -ECANCELED);
-  assert_int_equal (lease_write (low, "x", 1, clock_ms () + 1000, NULL),
+  assert_int_equal (lease_write (low, "x", 1, clock_ms () + UNTIL_MS, NULL),
                     -ECANCELED);
   assert_int_equal (scene_lease (&s, LEASE_PERSON, false, UNTIL_MS, &high), 0);
   assert_int_equal (scene_lease (&s, LEASE_PERSON, false, UNTIL_MS, &other),
@@ -333,9 +333,10 @@ test_the_mux_escape_is_doubled (void **state)
   assert_int_equal (scene_lease (&s, LEASE_SCENARIO, false, UNTIL_MS, &l), 0);
   assert_true (lease_console (l)->muxed);
   assert_int_equal (
-      lease_write (l, "\x01" "ab\x01\x01", 5, clock_ms () + 1000, NULL), 0);
-  assert_int_equal (lease_write_raw (l, "\x01" "b", 2, clock_ms () + 1000,
-                                     NULL),
+      lease_write (l, "\x01" "ab\x01\x01", 5, clock_ms () + UNTIL_MS, NULL),
+      0);
+  assert_int_equal (lease_write_raw (l, "\x01" "b", 2,
+                                     clock_ms () + UNTIL_MS, NULL),
                     0);
   UNTIL ((fakecons_stats (s.fake, 0, &st), st.keys >= 10));
   nap_ms (50);

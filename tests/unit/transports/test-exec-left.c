@@ -190,6 +190,7 @@ test_fills_without_end (void **state)
           "while :; do mkdir d; cd d; done",
           "exec >a; chmod 0 .; while :; do echo $(seq 9999); done",
           "mkdir d; cd d; while :; do head -c 1000000 /dev/zero >>a; done",
+          "exec head -c 100000000 /dev/zero >a",
           ("setsid sh -c 'while :; do head -c 1000000 /dev/zero >>a; done' & "
            "wait") };
   struct bed *b = *state;
@@ -208,6 +209,22 @@ test_fills_without_end (void **state)
       until_folders (b, 0);
       taken_done (&t);
     }
+}
+
+/* What it can do between two looks the kernel bounds, of each file. */
+static void
+test_each_file_is_bounded (void **state)
+{
+  struct bed *b = *state;
+  struct taken t;
+
+  assert_int_equal (leave (b, "bounded", "ulimit -f >$HANGDOG_OUTPUT/a",
+                           PATIENCE_MS, &t),
+                    EXEC_EXITED);
+  /* In blocks of whichever shell this is. */
+  if (strcmp (buf_str (&t.first), "30720\n") != 0)
+    assert_string_equal (buf_str (&t.first), "15360\n");
+  taken_done (&t);
 }
 
 static struct helper
@@ -325,6 +342,7 @@ main (void)
     T (test_leaves_odd_things),
     T (test_leaves_too_much),
     T (test_fills_without_end),
+    T (test_each_file_is_bounded),
     T (test_gone_with_the_daemon),
     T (test_gone_at_the_next_start),
     T (test_has_no_place),

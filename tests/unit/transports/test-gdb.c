@@ -109,7 +109,7 @@ test_real (void **state)
       _exit (127);
     }
   snprintf (path, sizeof path, "%s/gdb", dir.path);
-  for (unsigned i = 0; i < 400 && access (path, F_OK) < 0; i++)
+  for (unsigned i = 0; i < 6000 && access (path, F_OK) < 0; i++)
     usleep (10000);
   assert_int_equal (qemu_proc_read (g.inc.pid, &proc, &args, &err), 0);
   qemu_args_free (args);
@@ -120,7 +120,7 @@ test_real (void **state)
       path[0] = '\0';
       buf_clear (&text);
       if (gdb_find (&g, path, &err) < 0
-          || gdb_open (&env, &g, path, clock_ms () + 5000, &gdb, &err) < 0
+          || gdb_open (&env, &g, path, clock_ms () + 60000, &gdb, &err) < 0
           || gdb_read (gdb, &text, &err) < 0 || gdb_close (gdb, &err) < 0)
         fail_msg ("%s", error_text (&err));
       assert_non_null (strstr (buf_str (&text), "CPU#1\nRAX="));

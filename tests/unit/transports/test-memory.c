@@ -347,12 +347,12 @@ says_that_it_ended (void **state)
   assert_int_equal (waitid (P_PID, (id_t) pid, &info, WEXITED | WNOWAIT), 0);
   g.inc.pid = pid;
   assert_int_equal (proc_start_time (pid, &g.inc.start_time, NULL), 0);
-  assert_int_equal (memory_open (&env, &g, clock_ms () + 5000, &m, &err),
+  assert_int_equal (memory_open (&env, &g, clock_ms () + 60000, &m, &err),
                     -ESTALE);
   assert_non_null (strstr (error_text (&err), "web-1"));
   assert_non_null (strstr (error_text (&err), "has ended"));
   waitpid (pid, NULL, 0);
-  assert_int_equal (memory_open (&env, &g, clock_ms () + 5000, &m, &err),
+  assert_int_equal (memory_open (&env, &g, clock_ms () + 60000, &m, &err),
                     -ESTALE);
 }
 

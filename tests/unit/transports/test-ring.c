@@ -225,7 +225,7 @@ test_readers_beside_a_writer (void **state)
   assert_int_equal (pthread_create (&t, NULL, writer, r), 0);
   while (pos < RACE_BYTES)
     {
-      assert_int_equal (ring_wait (r, pos, clock_ms () + 10000), 0);
+      assert_int_equal (ring_wait (r, pos, clock_ms () + 60000), 0);
       lost += read_check (r, &pos, 1000);
     }
   pthread_join (t, NULL);

@@ -141,6 +141,88 @@ test_stopped_flow (void **state)
   not_a_shell (FAKE_STOPPED, 0, LEASE_DIAGNOSIS, 2500, TALK_XOFF, -1);
 }
 
+struct late
+{
+  struct scene *s;
+  const char *says;
+};
+
+/* Asked just before the key is typed. */
+static enum typing
+says_now (void *arg, const char *uuid, const char *console, char *what,
+          size_t n)
+{
+  struct late *l = arg;
+
+  assert_int_equal (fakecons_command (l->s->fake, l->says), 0);
+  return TYPING_FREE;
+}
+
+static int
+xon (struct scene *s, uint64_t quiet_ms, uint64_t ms, const char *says)
+{
+  struct late late = { s, says };
+  char uuid[UUID_TEXT];
+  struct session *ses;
+  struct error err = ERROR_INIT;
+  int r = session_open (s->w.hub, hubworld_uuid (0, uuid, sizeof uuid),
+                        "serial0", LEASE_DIAGNOSIS, "test",
+                        clock_ms () + UNTIL_MS, &ses, &err);
+
+  assert_int_equal (r, 0);
+  session_guard (ses, says ? says_now : NULL, &late);
+  r = session_xon (ses, quiet_ms, clock_ms () + ms, &err);
+  session_close (ses);
+  return r;
+}
+
+/* What comes after XON, and how many keys were typed. */
+static void
+after_xon (enum fake_play play, const char *says, int want, uint64_t keys)
+{
+  struct fakecons_config cfg = { .play = play };
+  struct scene s;
+
+  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
+  if (keys == 0)
+    assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, UNTIL_MS));
+  assert_int_equal (xon (&s, 0, want > 0 ? UNTIL_MS : 200, says), want);
+  /* What it said on its own may have come before it read the key. */
+  UNTIL (scene_keys (&s) >= keys);
+  assert_int_equal (scene_keys (&s), keys);
+  scene_end (&s);
+}
+
+static void
+test_xon (void **state)
+{
+  after_xon (FAKE_STOPPED, NULL, 1, 1);
+  after_xon (FAKE_DEAD, NULL, 0, 1);
+  after_xon (FAKE_DEAD, "say 0 uptime\\r\\n", 1, 1);
+  /* A terminal that shows the key as it shows any. */
+  after_xon (FAKE_DEAD, "say 0 ^Q", 0, 1);
+  after_xon (FAKE_MUTE, NULL, 0, 1);
+  /* The kernel goes on talking, whatever its terminal does. */
+  after_xon (FAKE_DEAD, "say 0 [   12.345678] eth0: link up\\r\\n", 0, 1);
+}
+
+/* Nobody is typed at who would take it for something else. */
+static void
+test_xon_is_not_typed (void **state)
+{
+  struct fakecons_config cfg = { .play = FAKE_DEAD };
+  struct scene s;
+
+  after_xon (FAKE_GRUB, NULL, -EHOSTDOWN, 0);
+  after_xon (FAKE_PASSWORD, NULL, -EHOSTDOWN, 0);
+  scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
+  assert_int_equal (fakecons_command (s.fake, "say 0 well\\r\\n"), 0);
+  assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, UNTIL_MS));
+  assert_int_equal (xon (&s, 60000, 200, NULL), -EAGAIN);
+  assert_int_equal (scene_keys (&s), 0);
+  scene_end (&s);
+}
+
 /* Output that forges markers, of another nonce or an older one. */
 static void
 test_forged_markers (void **state)
@@ -173,6 +255,8 @@ main (int argc, char **argv)
     cmocka_unit_test (test_echoes_of_all_kinds),
     cmocka_unit_test (test_full_input_is_xoff),
     cmocka_unit_test (test_stopped_flow),
+    cmocka_unit_test (test_xon),
+    cmocka_unit_test (test_xon_is_not_typed),
     cmocka_unit_test (test_forged_markers),
   };
 

@@ -213,7 +213,7 @@ helper_fails (void **state)
 
   peer_bind (&p);
   assert_int_equal (listen (p.fd, 4), 0);
-  assert_int_equal (ssh_run ("/nowhere", &cmd, clock_ms () + 1000, &r, &err),
+  assert_int_equal (ssh_run ("/nowhere", &cmd, clock_ms () + 60000, &r, &err),
                     -ENOEXEC);
   assert_int_equal (r.end, SSH_END_MAX);
   fake_helper ("#!/bin/sh\nexit 0\n");

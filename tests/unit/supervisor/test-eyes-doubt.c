@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Heartbeats: whose clocks stand is not dead for that.  It must have had time
+ * to run, and its kernel must be there still.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/supervisor/eyes-bed.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- had it its chance? ---- */
+
+/* From then on it stands. */
+static void
+stand_on (struct world *w, unsigned from, unsigned to, uint64_t moved)
+{
+  for (unsigned i = from; i <= to; i++)
+    {
+      beats (w, i * 1000, moved, true);
+      loop_advance (w->env.loop, 1000);
+    }
+}
+
+/* Who is not run by its host does not move, and is not dead: it must have had
+ * time, or have wanted none for long. */
+static void
+must_have_had_its_chance (void **state)
+{
+  struct world *w = *state;
+  unsigned was;
+
+  lives (w);
+  was = looked;
+  had.run_ms = 5000;
+  stand_on (w, 6, 8, 5);
+  had.run_ms = 6400;
+  had.wait_ms = 20000;
+  stand_on (w, 9, 30, 5);
+  assert_int_equal (looked, was);
+  assert_string_equal (w->scheduler, "unknown");
+  /* A thread of it ended, and took its time along. */
+  had.run_ms = 100;
+  stand_on (w, 31, 32, 5);
+  had.run_ms = 1500;
+  had.wait_ms = 90000;
+  stand_on (w, 33, 34, 5);
+  assert_int_equal (looked, was);
+  had.run_ms = 1600;
+  beats (w, 35000, 5, true);
+  until_looked (w, 15000);
+  beats (w, 36000, 5, true);
+  assert_string_equal (w->scheduler, "dead");
+}
+
+/* Halted with its interrupts off. */
+static void
+may_have_wanted_none (void **state)
+{
+  struct world *w = *state;
+  unsigned was;
+
+  lives (w);
+  was = looked;
+  stand_on (w, 6, 15, 5);
+  assert_int_equal (looked, was);
+  beats (w, 16000, 5, true);
+  until_looked (w, 15000);
+  beats (w, 17000, 5, true);
+  assert_string_equal (w->scheduler, "dead");
+}
+
+/* A thread of it waits for the host's storage: that is not its death, and is
+ * told when it lasts. */
+static void
+may_be_held_by_its_host (void **state)
+{
+  struct world *w = *state;
+  unsigned was;
+
+  lives (w);
+  was = looked;
+  nwaits = 1;
+  waits = (struct monitor_vcpu){ -1, 71, { 5000, 0 } };
+  stand_on (w, 6, 34, 5);
+  assert_int_equal (looked, was);
+  assert_string_equal (w->scheduler, "unknown");
+  assert_non_null (strstr (w->why, "its host has its QEMU wait"));
+  stand_on (w, 35, 35, 5);
+  beats (w, 36000, 5, true);
+  until_looked (w, 15000);
+  beats (w, 37000, 5, true);
+  assert_string_equal (w->scheduler, "dead");
+}
+
+/* Who serves disks waits there now and then. */
+static void
+may_have_others_wait (void **state)
+{
+  struct world *w = *state;
+  unsigned was;
+
+  lives (w);
+  was = looked;
+  nwaits = 1;
+  for (unsigned i = 6; i <= 15; i++)
+    {
+      waits = (struct monitor_vcpu){ -1, 71, { 5000 + i, 0 } };
+      stand_on (w, i, i, 5);
+    }
+  assert_int_equal (looked, was);
+  waits.time.run++;
+  beats (w, 16000, 5, true);
+  until_looked (w, 15000);
+}
+
+/* What another of its vCPUs has had is nothing to who stands. */
+static void
+must_have_had_it_itself (void **state)
+{
+  struct world *w = *state;
+  unsigned was;
+
+  lives (w);
+  was = looked;
+  had.named = 2;
+  for (unsigned i = 6; i <= 14; i++)
+    {
+      had.run_of_ms[1] += 1000;
+      stand_on (w, i, i, 5);
+    }
+  assert_int_equal (looked, was);
+  had.run_of_ms[0] += 1500;
+  beats (w, 15000, 5, true);
+  until_looked (w, 15000);
+}
+
+/* Its kernel prints what it was asked for by us. */
+static void
+is_excused_while_it_prints_for_us (void **state)
+{
+  struct world *w = *state;
+  unsigned was;
+
+  lives (w);
+  was = looked;
+  eyes_ours (w->e, A, loop_now (w->env.loop) + 4000);
+  for (unsigned i = 6; i <= 11; i++)
+    {
+      had.run_ms += 1000;
+      stand_on (w, i, i, 5);
+    }
+  assert_int_equal (looked, was);
+  assert_string_equal (w->scheduler, "unknown");
+  /* And 3 s for what comes behind it. */
+  for (unsigned i = 12; i <= 14; i++)
+    {
+      had.run_ms += 1000;
+      stand_on (w, i, i, 5);
+    }
+  assert_int_equal (looked, was);
+  had.run_ms += 1000;
+  beats (w, 15000, 5, true);
+  until_looked (w, 15000);
+}
+
+/* ---- is that kernel there still? ---- */
+
+/* What it was read of is gone: its firmware runs, or another system. */
+static void
+doubts_a_death (void **state)
+{
+  struct world *w = *state;
+
+  lives (w);
+  stops (w);
+  parser_says = ENXIO;
+  until_looked (w, 15000);
+  assert_false (look (w).beating);
+  /* Its firmware runs. */
+  assert_int_equal (w->anew, 1);
+  assert_string_equal (w->scheduler, "unknown");
+  assert_string_equal (w->why, "none: no kernel there");
+  parser_says = 0;
+  until_looked (w, 90000);
+  assert_true (look (w).beating);
+}
+
+/* It was not found this time, where its memory is or in there: that is no
+ * other kernel, and no life ends with it. */
+static void
+doubts_and_does_not_find (void **state)
+{
+  struct world *w = *state;
+
+  lives (w);
+  stops (w);
+  parser_says = ENOENT;
+  until_looked (w, 15000);
+  assert_false (look (w).beating);
+  assert_int_equal (w->anew, 0);
+  assert_string_equal (w->scheduler, "unknown");
+  assert_string_equal (w->why, "none: no kernel there");
+  parser_says = 0;
+  until_looked (w, 90000);
+  assert_true (look (w).beating);
+  assert_int_equal (w->anew, 0);
+}
+
+/* It could not be looked at, or somebody stopped it: later, then. */
+static void
+doubts_for_long (void **state)
+{
+  struct world *w = *state;
+
+  lives (w);
+  stops (w);
+  parser_says = EBUSY;
+  until_looked (w, 15000);
+  assert_true (look (w).beating);
+  assert_int_equal (w->anew, 0);
+  beats (w, 12000, 5, true);
+  parser_says = 0;
+  stands = true;
+  until_looked (w, 40000);
+  beats (w, 15000, 5, true);
+  beats (w, 18000, 5, true);
+  assert_string_equal (w->scheduler, "unknown");
+  stands = false;
+  until_looked (w, 40000);
+  /* It was that: now it goes on. */
+  beats (w, 18100, 6, true);
+  assert_string_not_equal (w->scheduler, "dead");
+  beats (w, 20000, 7, true);
+  assert_string_equal (w->scheduler, "alive");
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    T (must_have_had_its_chance),
+    T (may_have_wanted_none),
+    T (may_be_held_by_its_host),
+    T (may_have_others_wait),
+    T (must_have_had_it_itself),
+    T (is_excused_while_it_prints_for_us),
+    T (doubts_a_death),
+    T (doubts_and_does_not_find),
+    T (doubts_for_long),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}

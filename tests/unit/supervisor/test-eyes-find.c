@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is asked of whom when a guest seems dead: of one of libvirt's whether it
+ * is paused, for who came later was not told.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/error.h"
+#include "base/job.h"
+#include "supervisor/beats/eyes_impl.h"
+#include "transports/memory/look_guest.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- who is asked ---- */
+
+static const char *status; /* of libvirt's; NULL: it does not answer */
+static unsigned asked;
+static bool no_registers;
+
+uint64_t
+job_deadline (const struct job *job)
+{
+  return UINT64_MAX;
+}
+
+int
+look_guest_open (struct look_guest *l, uint64_t deadline, struct error *err)
+{
+  no_registers = l->no_registers;
+  return 0;
+}
+
+int
+look_guest_beat (struct look_guest *l, uint64_t deadline, unsigned char *dst,
+                 size_t *ret_len, struct error *err)
+{
+  return 0;
+}
+
+void
+look_guest_close (struct look_guest *l)
+{
+}
+
+int
+beat_table_new (const void *bytes, size_t len, const struct memory_map *map,
+                int pagemap, struct beat_table **ret, struct error *err)
+{
+  return 0;
+}
+
+void
+beat_table_free (struct beat_table *t)
+{
+}
+
+int
+monitor_look (const struct transport_env *env, const struct guest *g,
+              unsigned wants, uint64_t deadline,
+              enum monitor_health *ret_health, struct monitor_look *ret,
+              struct error *err)
+{
+  asked++;
+  assert_int_equal (wants, 0);
+  if (!status)
+    return -ETIMEDOUT;
+  snprintf (ret->status, sizeof ret->status, "%s", status);
+  ret->disks = NULL;
+  return 0;
+}
+
+/* ---- tests ---- */
+
+static struct find
+found (enum monitor_kind kind, bool doubt)
+{
+  struct guest *g = guest_new ();
+  struct find f = { .guest = g, .doubt = doubt, .fd = -1 };
+
+  asked = 0;
+  g->monitor = kind;
+  assert_int_equal (find_run_ (NULL, &f), 0);
+  guest_unref (g);
+  return f;
+}
+
+static void
+asks_libvirt_for_its_state (void **state)
+{
+  status = "paused";
+  assert_true (found (MONITOR_LIBVIRT, true).stands);
+  assert_int_equal (asked, 1);
+  assert_true (no_registers);
+  status = "running";
+  assert_false (found (MONITOR_LIBVIRT, true).stands);
+  assert_false (found (MONITOR_LIBVIRT, true).blind);
+  status = "io-error";
+  assert_true (found (MONITOR_LIBVIRT, true).stands);
+  status = "guest-panicked";
+  assert_false (found (MONITOR_LIBVIRT, true).stands);
+  status = NULL;
+  assert_true (found (MONITOR_LIBVIRT, true).blind);
+}
+
+/* Who is well is not asked, and of others the registers come with it. */
+static void
+asks_nobody_else (void **state)
+{
+  status = "paused";
+  assert_false (found (MONITOR_LIBVIRT, false).stands);
+  assert_int_equal (asked, 0);
+  assert_true (found (MONITOR_UNIX, true).blind);
+  assert_int_equal (asked, 0);
+  assert_false (no_registers);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (asks_libvirt_for_its_state),
+    cmocka_unit_test (asks_nobody_else),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
