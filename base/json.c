@@ -437,6 +437,14 @@ json_get (struct json_object *obj, const char *key)
   return json_object_object_get_ex (obj, key, &v) ? v : NULL;
 }
 
+size_t
+json_count (struct json_object *list)
+{
+  return json_object_is_type (list, json_type_array)
+             ? json_object_array_length (list)
+             : 0;
+}
+
 const char *
 json_get_str (struct json_object *obj, const char *key)
 {

@@ -182,5 +182,7 @@ const char *json_get_str (struct json_object *obj, const char *key);
 int64_t json_get_int (struct json_object *obj, const char *key, int64_t dflt);
 bool json_get_bool (struct json_object *obj, const char *key, bool dflt);
 struct json_object *json_get (struct json_object *obj, const char *key);
+/* How many elements list has; 0: none, or it is no array. */
+size_t json_count (struct json_object *list);
 
 #endif

@@ -306,13 +306,6 @@ clock_to_json (struct json_object *guest)
 
 /* ---- what stands elsewhere, in few words ---- */
 
-static size_t
-length (struct json_object *list)
-{
-  return json_object_is_type (list, json_type_array)
-             ? json_object_array_length (list) : 0;
-}
-
 /* The newest value of a fact, or NULL. */
 static struct json_object *
 fact_value (struct json_object *head, const char *name)
@@ -320,7 +313,7 @@ fact_value (struct json_object *head, const char *name)
   struct json_object *facts = json_get (head, "facts"), *newest = NULL;
   int64_t at = -1;
 
-  for (size_t i = 0; i < length (facts); i++)
+  for (size_t i = 0; i < json_count (facts); i++)
     {
       struct json_object *f = json_object_array_get_idx (facts, i);
       const char *is = json_get_str (f, "name");
@@ -408,7 +401,7 @@ began (struct json_object *incident)
 {
   struct json_object *steps = json_get (incident, "timeline");
 
-  for (size_t i = 0; i < length (steps); i++)
+  for (size_t i = 0; i < json_count (steps); i++)
     {
       struct json_object *row = json_object_array_get_idx (steps, i);
       const char *step = json_get_str (row, "step");
@@ -462,7 +455,7 @@ analysis_to_json (struct json_object *head)
 
   if (!json_object_is_type (all, json_type_array))
     return NULL;
-  for (size_t i = 0; i < length (all); i++)
+  for (size_t i = 0; i < json_count (all); i++)
     {
       const char *level
           = json_get_str (json_object_array_get_idx (all, i), "level");
@@ -476,7 +469,7 @@ analysis_to_json (struct json_object *head)
   json_add_int (o, "warn", warn);
   json_add_int (o, "fail", fail);
   json_add_int (o, "questions",
-                (int64_t) length (json_get (head, "questions")));
+                (int64_t) json_count (json_get (head, "questions")));
   copy (o, "ruleset_sha256", json_get (head, "terms"), "ruleset_sha256");
   return o;
 }
@@ -497,7 +490,7 @@ limits_to_json (const struct bundle_members *all, struct json_object *head)
     if (all->members[i].orig_bytes > all->members[i].bytes)
       json_object_array_add (
           hit, json_object_new_string (all->members[i].path));
-  for (size_t i = 0; i < length (gaps); i++)
+  for (size_t i = 0; i < json_count (gaps); i++)
     {
       struct json_object *gap = json_object_array_get_idx (gaps, i);
 
@@ -520,7 +513,7 @@ has_gap (struct json_object *head, const char *collector)
 {
   struct json_object *gaps = json_get (head, "gaps");
 
-  for (size_t i = 0; i < length (gaps); i++)
+  for (size_t i = 0; i < json_count (gaps); i++)
     {
       const char *by
           = json_get_str (json_object_array_get_idx (gaps, i), "collector");
@@ -555,7 +548,7 @@ collectors_to_json (struct json_object *head)
   if (!json_object_is_type (all, json_type_array))
     return NULL;
   list = json_object_new_array ();
-  for (size_t i = 0; i < length (all); i++)
+  for (size_t i = 0; i < json_count (all); i++)
     {
       struct json_object *c = json_object_array_get_idx (all, i);
       struct json_object *o = json_object_new_object ();

@@ -4,6 +4,8 @@
  */
 #include "kernel/wait.h"
 
+#include "base/cleanup.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -141,7 +143,7 @@ kind_of (const char *name)
 {
   size_t len = strcspn (name, "+. ");
 
-  for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (table); i++)
     if (fits (table[i].name, name, len))
       return table[i].kind;
   return NOT;

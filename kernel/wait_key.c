@@ -6,6 +6,8 @@
 
 #include "kernel/text/frames.h"
 
+#include "base/cleanup.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -30,7 +32,7 @@ says_something (const char *name)
   const char *one[] = { name };
   struct wait wait;
 
-  for (size_t i = 0; i < sizeof says_little / sizeof says_little[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (says_little); i++)
     {
       size_t n = strcspn (says_little[i], "*");
 

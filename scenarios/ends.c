@@ -11,6 +11,8 @@
 
 #include "transports/ask.h"
 
+#include "base/cleanup.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -147,7 +149,7 @@ static const struct
 static const struct meaning *
 meaning_of (const struct transport_ops *way, enum ask_end end)
 {
-  for (size_t i = 0; way && i < sizeof means_by_way / sizeof means_by_way[0];
+  for (size_t i = 0; way && i < ARRAY_LEN (means_by_way);
        i++)
     if (means_by_way[i].end == end
         && strcmp (means_by_way[i].way, way->name) == 0)

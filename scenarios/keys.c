@@ -181,6 +181,20 @@ scenario_check_netns (const struct scenario_at *at, const char *netns)
                        "\"guest\"");
 }
 
+/* ---- samples ---- */
+
+int
+scenario_check_samples (const struct scenario *s,
+                        const struct scenario_at *at, uint64_t apart_ms,
+                        uint64_t looks_ms)
+{
+  if (apart_ms + looks_ms <= s->timeout_ms)
+    return 0;
+  return scenario_bad (at, "samples-apart",
+                       "does not fit into the timeout with two looks; "
+                       "lengthen that, or shorten this");
+}
+
 /* ---- ssh ---- */
 
 static const char *const host_names[] = { "strict", "accept-new", NULL };

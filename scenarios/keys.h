@@ -118,6 +118,14 @@ const char *scenario_host (const char *address, bool four,
 extern const struct json_field scenario_netns_keys[];
 int scenario_check_netns (const struct scenario_at *at, const char *netns);
 
+/* ---- "samples-apart": of a uint64_t ---- */
+
+/* Two looks that far from each other, which take looks_ms, fit into the
+ * timeout. */
+int scenario_check_samples (const struct scenario *s,
+                            const struct scenario_at *at, uint64_t apart_ms,
+                            uint64_t looks_ms);
+
 /* ---- "console": of a char *, NULL = the guest's first ---- */
 
 extern const struct json_field scenario_console_keys[];

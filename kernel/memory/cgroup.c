@@ -8,6 +8,8 @@
  */
 #include "kernel/memory/cgroup.h"
 
+#include "base/cleanup.h"
+
 #include <ctype.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -234,7 +236,7 @@ cgroup_owner_of (const char *path, struct cgroup_owner *ret)
   *ret = (struct cgroup_owner){ 0 };
   while (next_part (&path, &colons, &part))
     {
-      for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+      for (size_t i = 0; i < ARRAY_LEN (rules); i++)
         if (fits (&rules[i], &before, &part, &rest))
           {
             take (ret, &rules[i], &part, &rest);

@@ -12,6 +12,8 @@
 #include "kernel/memory/kernel.h"
 #include "kernel/memory/unwind.h"
 
+#include "base/cleanup.h"
+
 #include <string.h>
 
 #define LOCKED 1u
@@ -45,7 +47,7 @@ waits_at (struct kernel *k, const struct stack *s, bool *ret_many)
 
       if (!ksyms_find (k->syms, pc, &sym))
         continue;
-      for (size_t n = 0; n < sizeof waits / sizeof waits[0]; n++)
+      for (size_t n = 0; n < ARRAY_LEN (waits); n++)
         if (strncmp (sym.name, waits[n].func, strlen (waits[n].func)) == 0)
           {
             found = true;

@@ -5,6 +5,7 @@
  */
 #include "kernel/memory/look.h"
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "kernel/memory/cgroup.h"
 #include "kernel/memory/stacks.h"
@@ -35,7 +36,7 @@ say_owner (struct look *l, const char *path)
 
   if (!cgroup_owner_of (path, &o))
     return;
-  for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (members); i++)
     if (members[i].value[0])
       rows_str (l->rows, members[i].name, members[i].value);
   rows_str (l->rows, "runtime", o.runtime);

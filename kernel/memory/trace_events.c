@@ -11,6 +11,8 @@
 
 #include "kernel/memory/kernel.h"
 
+#include "base/cleanup.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -103,7 +105,7 @@ size_of (const char *type, size_t len)
     { "16", 2 }, { "short", 2 }, { "8", 1 },  { "char", 1 },
   };
 
-  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (words); i++)
     {
       size_t n = strlen (words[i].word);
 

@@ -8,6 +8,7 @@
  */
 #include "kernel/memory/trace.h"
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "kernel/memory/look.h"
 
@@ -303,7 +304,7 @@ say_own (const struct saying *s)
 {
   if (strcmp (s->f->system, "ftrace") != 0)
     return false;
-  for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (own); i++)
     if (strcmp (own[i].name, s->f->name) == 0)
       return own[i].say (s);
   return false;

@@ -5,6 +5,8 @@
  */
 #include "kernel/text/prefix_impl.h"
 
+#include "base/cleanup.h"
+
 #define MAX_IDENT 48
 
 const char *
@@ -73,7 +75,7 @@ prefix_zone (const char *p, const char *end)
       && ((q = prefix_shape (p + 1, end, "99:99"))
           || (q = prefix_shape (p + 1, end, "9999"))))
     return q;
-  for (size_t i = 0; i < sizeof zones / sizeof zones[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (zones); i++)
     if (begins (p, end, zones[i]))
       return p + strlen (zones[i]) - 1;
   return p;
@@ -159,7 +161,7 @@ skip_date (const char *p, const char *end, bool *ret_syslog)
 {
   const char *q, *zone;
 
-  for (size_t i = 0; i < sizeof dates / sizeof dates[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (dates); i++)
     if ((q = prefix_shape (p, end, dates[i].shape)))
       {
         *ret_syslog = dates[i].syslog;
@@ -342,7 +344,7 @@ take_ident (struct prefix_text *c, const struct word *w)
   if (!w->has_pid && is_shouted (w))
     return false;
   if (w->has_pid)
-    for (size_t i = 0; i < sizeof of_tasks / sizeof of_tasks[0]; i++)
+    for (size_t i = 0; i < ARRAY_LEN (of_tasks); i++)
       if (begins (text, c->end, of_tasks[i]))
         return false;
   c->msg->from = FROM_USER;

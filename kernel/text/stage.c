@@ -9,6 +9,8 @@
  */
 #include "kernel/text/stage_impl.h"
 
+#include "base/cleanup.h"
+
 #include <string.h>
 
 const char *const text_stage_names[]
@@ -467,7 +469,7 @@ skip_status (struct view *v)
           "[ WARN ] ", "[SKIP ] ",  "[ ok ] ",   "[....] " };
   size_t n;
 
-  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (words); i++)
     if (begins (*v, words[i]))
       {
         v->p += strlen (words[i]);

@@ -4,6 +4,8 @@
  */
 #include "kernel/text/stage_impl.h"
 
+#include "base/cleanup.h"
+
 #define PROMPT_MAX 96
 
 bool
@@ -61,7 +63,7 @@ is_prompt_head (struct view v)
     }
   if (*p == '~' || *p == '/')
     return skip_path (p, end) == end;
-  for (size_t i = 0; i < sizeof shells / sizeof shells[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (shells); i++)
     {
       size_t n = strlen (shells[i]);
 

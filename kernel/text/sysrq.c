@@ -4,6 +4,7 @@
  */
 #include "kernel/text/sysrq_impl.h"
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
 
@@ -245,7 +246,7 @@ header (struct sysrq_dump *d, struct dump_ctx *ctx, struct cursor c)
       add_key (d, (char) ('0' + level));
       return;
     }
-  for (size_t i = 0; i < sizeof headers / sizeof headers[0] && !key; i++)
+  for (size_t i = 0; i < ARRAY_LEN (headers) && !key; i++)
     if (cur_lit (&c, headers[i].says))
       key = headers[i].key;
   if (!key)
@@ -392,7 +393,7 @@ head (struct sysrq_dump *d, struct dump_ctx *ctx, struct cursor c)
 
   if (ctx->regs_come && dump_regs_head (d, ctx, c))
     return true;
-  for (size_t i = 0; i < sizeof fns / sizeof fns[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (fns); i++)
     if (fns[i] (d, ctx, c))
       return true;
   return false;

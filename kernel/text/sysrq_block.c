@@ -9,6 +9,8 @@
 #include "kernel/text/frames.h"
 #include "kernel/text/sysrq_impl.h"
 
+#include "base/cleanup.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,7 +137,7 @@ cpu_over (struct sysrq_cpu *c, const struct dump_block *b)
     c->torn = true;
   if (c->pid != 0 || c->user)
     return;
-  for (size_t i = 0; i < sizeof idle_in / sizeof idle_in[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (idle_in); i++)
     if (strcmp (c->rip, idle_in[i]) == 0)
       c->idle = true;
 }
@@ -259,7 +261,7 @@ pc_line (struct sysrq_dump *d, struct dump_block *b, struct cursor c)
   unsigned digits;
 
   cur_blanks (&c);
-  for (size_t i = 0; i < sizeof says / sizeof says[0] && !is; i++)
+  for (size_t i = 0; i < ARRAY_LEN (says) && !is; i++)
     is = cur_lit (&c, says[i]);
   if (!is)
     return false;
@@ -388,7 +390,7 @@ is_other (const struct dump_block *b, struct cursor c)
   cur_blanks (&c);
   if (b->task >= 0 && cur_at (&c, "CPU: ") && cur_find (&c, "Comm: "))
     return true;
-  for (size_t i = 0; i < sizeof says / sizeof says[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (says); i++)
     if (cur_at (&c, says[i]))
       return true;
   return false;

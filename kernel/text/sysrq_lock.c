@@ -155,7 +155,7 @@ dump_lock_head (struct sysrq_dump *d, struct dump_ctx *ctx, struct cursor c)
 void
 dump_lock_end (struct sysrq_dump *d)
 {
-  size_t n = d->locks ? json_object_array_length (d->locks) : 0;
+  size_t n = json_count (d->locks);
   uint64_t lack = 0;
 
   for (size_t i = 0; i < n; i++)

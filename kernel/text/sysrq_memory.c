@@ -9,6 +9,7 @@
  */
 #include "kernel/text/sysrq_impl.h"
 
+#include "base/cleanup.h"
 #include "base/json.h"
 
 #include <ctype.h>
@@ -204,7 +205,7 @@ hugepages (struct cursor c, struct json_object *node)
   if (json_object_array_length (list) >= MAX_ORDERS)
     return true;
   o = json_object_new_object ();
-  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (parts); i++)
     {
       const char *at = cur_find (&c, parts[i].says);
       struct cursor t = { at ? at + strlen (parts[i].says) : c.end, c.end };
@@ -222,7 +223,7 @@ is_zone (const struct cursor *c)
   static const char *const zones[]
       = { "DMA", "DMA32", "Normal", "HighMem", "Movable", "Device" };
 
-  for (size_t i = 0; i < sizeof zones / sizeof zones[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (zones); i++)
     if (cur_left (c) == strlen (zones[i]) && cur_at (c, zones[i]))
       return true;
   return false;
@@ -304,7 +305,7 @@ totals (struct cursor c, struct json_object *memory)
   };
   uint64_t v;
 
-  for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (heads); i++)
     if (cur_lit (&c, heads[i].says))
       {
         cur_blanks (&c);
@@ -319,7 +320,7 @@ totals (struct cursor c, struct json_object *memory)
     return true;
   if (!cur_u64 (&c, &v))
     return false;
-  for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (tails); i++)
     if (cur_at (&c, tails[i].says))
       {
         json_add_int (memory, tails[i].name, (int64_t) (v & INT64_MAX));
@@ -392,7 +393,7 @@ dump_memory_head (struct sysrq_dump *d, struct dump_ctx *ctx, struct cursor c)
 void
 dump_memory_end (struct sysrq_dump *d)
 {
-  size_t n = d->memories ? json_object_array_length (d->memories) : 0;
+  size_t n = json_count (d->memories);
 
   for (size_t i = 0; i < n; i++)
     {

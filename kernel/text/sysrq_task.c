@@ -16,6 +16,8 @@
  */
 #include "kernel/text/sysrq_impl.h"
 
+#include "base/cleanup.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,7 +115,7 @@ numbers (struct cursor c, struct sysrq_task *t)
 
       if (cur_lit (&c, "running task"))
         known = t->running = true;
-      for (size_t i = 0; i < sizeof ints / sizeof ints[0] && !known; i++)
+      for (size_t i = 0; i < ARRAY_LEN (ints) && !known; i++)
         if (cur_lit (&c, ints[i].name))
           {
             cur_blanks (&c);
@@ -297,7 +299,7 @@ cpu_says (struct sysrq_cpu *cpu, struct cursor c)
   if (!comm)
     return;
   t = (struct cursor){ comm + 6, c.end };
-  for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (ends); i++)
     {
       const char *end = cur_find (&t, ends[i]);
 
@@ -488,7 +490,7 @@ owner (struct dump_hung *h, struct cursor c)
       = { "owned by task ", "last held by task ", "held by task " };
   const char *at = NULL, *end;
 
-  for (size_t i = 0; i < sizeof says / sizeof says[0] && !at; i++)
+  for (size_t i = 0; i < ARRAY_LEN (says) && !at; i++)
     if ((at = cur_find (&c, says[i])))
       c.p = at + strlen (says[i]);
   if (!at)

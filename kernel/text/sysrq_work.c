@@ -10,6 +10,7 @@
  */
 #include "kernel/text/sysrq_impl.h"
 
+#include "base/cleanup.h"
 #include "base/json.h"
 
 #include <stdio.h>
@@ -110,7 +111,7 @@ lists (struct sysrq_dump *d, struct cursor c)
     { "delayed:", "inactive" },
   };
 
-  for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (kinds); i++)
     if (cur_lit (&c, kinds[i].says))
       {
         d->work_list = NULL;

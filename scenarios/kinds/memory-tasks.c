@@ -65,11 +65,7 @@ check (const struct scenario *s, const struct scenario_at *at)
 {
   const struct own *own = s->own;
 
-  if (own->apart_ms + 1000 > s->timeout_ms)
-    return scenario_bad (at, "samples-apart",
-                         "does not fit into the timeout with two looks; "
-                         "lengthen that, or shorten this");
-  return 0;
+  return scenario_check_samples (s, at, own->apart_ms, 1000);
 }
 
 /* ---- what a look says ---- */

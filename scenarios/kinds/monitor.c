@@ -71,11 +71,7 @@ check (const struct scenario *s, const struct scenario_at *at)
                          "run-state, block, vcpus, vcpus-stuck and "
                          "balloon-age");
   /* Each look may take as long as the monitor is held at most. */
-  if (own->apart_ms + 500 > s->timeout_ms)
-    return scenario_bad (at, "samples-apart",
-                         "does not fit into the timeout with two looks; "
-                         "lengthen that, or shorten this");
-  return 0;
+  return scenario_check_samples (s, at, own->apart_ms, 500);
 }
 
 /* ---- asking ---- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who has a heartbeat, who is looked for, and what is told of them.
+ * Who has a heartbeat, and who is looked for and read when.
  */
 #include "supervisor/beats/eyes_impl.h"
 
@@ -25,7 +25,6 @@
 /* It doubles with each time that no kernel is found. */
 #define AGAIN_MS 30000u
 #define AGAIN_MAX_MS (15u * 60 * 1000)
-#define TELL_MS 60000u
 /* Another kernel is there, or its pages are gone. */
 #define CHANGED_MS 5000u
 /* Of a kernel that was found while it came up not all CPUs are known. */
@@ -55,82 +54,6 @@ struct eyes
   uint64_t find_ms, rest_ms; /* when that began; until when nobody is */
 };
 
-/* ---- telling ---- */
-
-static void
-tell_text (struct eyes *e, const struct eye *eye, const char *name,
-           const char *text)
-{
-  struct fact fact;
-
-  fact_text (&fact, &eye->guest->inc, name, "memory", text, strlen (text));
-  fact_publish (e->env.bus, &fact);
-}
-
-/* Text tells why; who listens must not read text. */
-static void
-tell_panic (struct eyes *e, struct eye *eye, bool panicked)
-{
-  struct fact fact;
-
-  eye->panicked = panicked;
-  fact_bool (&fact, &eye->guest->inc, "guest.panicked", "memory", panicked);
-  fact_publish (e->env.bus, &fact);
-}
-
-static void
-tell_numbers (struct eyes *e, const struct eye *eye, const struct beat *b)
-{
-  struct fact fact;
-
-  if (b->has & 1u << BEAT_LOAD)
-    {
-      fact_real (&fact, &eye->guest->inc, "guest.load1", "memory",
-                 b->load[0] / 100.0);
-      fact_publish (e->env.bus, &fact);
-    }
-  if (b->has & 1u << BEAT_BLOCKED)
-    {
-      fact_int (&fact, &eye->guest->inc, "guest.blocked", "memory",
-                b->blocked);
-      fact_publish (e->env.bus, &fact);
-    }
-}
-
-static void
-tell (struct eyes *e, struct eye *eye, const struct beat *b,
-      const struct beat_verdict *v)
-{
-  uint64_t now = loop_now (e->env.loop);
-  const struct
-  {
-    const char *name;
-    const struct beat_facet *is, *was;
-  } facets[] = {
-    { "guest.vcpus", &v->vcpu, &eye->verdict.vcpu },
-    { "guest.ticks", &v->ticks, &eye->verdict.ticks },
-    { "guest.scheduler", &v->scheduler, &eye->verdict.scheduler },
-  };
-  bool panicked = b->panic_cpu >= 0 && v->scheduler.state == BEAT_DEAD;
-  bool all = !eye->judged || now - eye->told_ms >= TELL_MS
-             || panicked != eye->panicked;
-  bool any = all;
-
-  for (size_t i = 0; i < ARRAY_LEN (facets); i++)
-    if (all || facets[i].is->state != facets[i].was->state)
-      {
-        tell_text (e, eye, facets[i].name,
-                   beat_state_names[facets[i].is->state]);
-        any = true;
-      }
-  if (!any)
-    return;
-  tell_text (e, eye, "guest.beat", eye_worst_ (v)->why);
-  tell_panic (e, eye, panicked);
-  tell_numbers (e, eye, b);
-  eye->told_ms = now;
-}
-
 /* ---- one guest ---- */
 
 static struct eye *
@@ -148,27 +71,13 @@ by_uuid (const struct eyes *e, const char *uuid)
   return NULL;
 }
 
-/* What was told last is not known any more. */
-static void
-untell (struct eyes *e, struct eye *eye)
-{
-  static const char *const names[]
-      = { "guest.vcpus", "guest.ticks", "guest.scheduler" };
-
-  for (size_t i = 0; i < ARRAY_LEN (names); i++)
-    tell_text (e, eye, names[i], beat_state_names[BEAT_UNKNOWN]);
-  tell_text (e, eye, "guest.beat",
-             "none: where its kernel is has to be found out again");
-  tell_panic (e, eye, false);
-}
-
 static void
 wait_for (struct eyes *e, struct eye *eye, uint64_t ms)
 {
   if (eye->found_ms)
     beater_drop (e->beater, eye->id);
   if (eye->judged)
-    untell (e, eye);
+    eye_untell_ (e->env.bus, eye);
   eye_forget_ (eye);
   eye_moves_ (eye);
   eye->table = 0;
@@ -206,7 +115,7 @@ not_found (struct eyes *e, struct eye *eye, const struct error *why)
     return;
   snprintf (eye->why, sizeof eye->why, "%.199s", error_text (why));
   snprintf (text, sizeof text, "none: %s", eye->why);
-  tell_text (e, eye, "guest.beat", text);
+  eye_tell_text_ (e->env.bus, eye, "guest.beat", text);
 }
 
 static uint32_t
@@ -395,7 +304,7 @@ on_beat (uint32_t id, const struct beat *b, void *arg)
         }
       eye_question_ (eye, b, &v, loop_now (e->env.loop));
       see_process (eye, &v);
-      tell (e, eye, b, &v);
+      eye_tell_ (e->env.bus, eye, b, &v, loop_now (e->env.loop));
       eye->verdict = v;
       eye->judged = true;
     }
@@ -429,7 +338,7 @@ on_lost (uint32_t id, void *arg)
             "swap or a file, and that does not answer");
   log_guest (LOG_LEVEL_WARN, stuck->guest->inc.uuid, "%s: %s",
              stuck->guest->display, stuck->why);
-  tell_text (e, stuck, "guest.beat", stuck->why);
+  eye_tell_text_ (e->env.bus, stuck, "guest.beat", stuck->why);
 }
 
 static const struct beater_ops beater_callbacks

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The inside of eyes: eyes.c says who is read and what is told, eyes_find.c
- * has a parser look for it, eyes_judge.c compares what was read, eyes_doubt.c
- * says what of that may be told.
+ * The inside of eyes: eyes.c says who is read, eyes_find.c has a parser
+ * look for it, eyes_judge.c compares what was read, eyes_doubt.c says what of
+ * that may be told, eyes_tell.c tells it.
  */
 #ifndef HANGDOG_SUPERVISOR_EYES_IMPL_H
 #define HANGDOG_SUPERVISOR_EYES_IMPL_H
@@ -14,6 +14,7 @@
 #include "transports/monitor/look.h"
 #include "transports/transport.h"
 
+struct fact_bus;
 struct job;
 
 #define FIND_MS 15000u
@@ -79,6 +80,17 @@ void eye_moves_ (struct eye *eye);
 /* After it was judged: what of it must not be told yet is "unknown". */
 void eye_question_ (struct eye *eye, const struct beat *b,
                     struct beat_verdict *v, uint64_t now_ms);
+
+/* ---- telling (eyes_tell.c) ---- */
+
+/* After it was judged, and before v becomes eye->verdict: what of it is news.
+ */
+void eye_tell_ (struct fact_bus *bus, struct eye *eye, const struct beat *b,
+                const struct beat_verdict *v, uint64_t now_ms);
+void eye_tell_text_ (struct fact_bus *bus, const struct eye *eye,
+                     const char *name, const char *text);
+/* What was told last is not known any more. */
+void eye_untell_ (struct fact_bus *bus, struct eye *eye);
 
 /* ---- comparing; pure ---- */
 

@@ -88,13 +88,6 @@ values (struct diff *d)
          path_of (d->b, all[i].path));
 }
 
-static size_t
-length (struct json_object *l)
-{
-  return json_object_is_type (l, json_type_array) ? json_object_array_length (l)
-                                                  : 0;
-}
-
 /* What names a row of a list, and what is compared of it. */
 struct list
 {
@@ -119,7 +112,7 @@ is_same (const struct list *l, struct json_object *x, struct json_object *y)
 static struct json_object *
 find (const struct list *l, struct json_object *list, struct json_object *x)
 {
-  for (size_t i = length (list); i > 0; i--)
+  for (size_t i = json_count (list); i > 0; i--)
     {
       struct json_object *y = json_object_array_get_idx (list, i - 1);
 
@@ -181,11 +174,11 @@ lists (struct diff *d)
       struct json_object *a = json_get (d->a, l->list);
       struct json_object *b = json_get (d->b, l->list);
 
-      for (size_t i = 0; i < length (a); i++)
+      for (size_t i = 0; i < json_count (a); i++)
         if (!comes_again (l, a, i))
           compare_row (d, l, json_object_array_get_idx (a, i),
                        find (l, b, json_object_array_get_idx (a, i)));
-      for (size_t i = 0; i < length (b); i++)
+      for (size_t i = 0; i < json_count (b); i++)
         if (!comes_again (l, b, i)
             && !find (l, a, json_object_array_get_idx (b, i)))
           compare_row (d, l, NULL, json_object_array_get_idx (b, i));

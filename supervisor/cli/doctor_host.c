@@ -6,6 +6,7 @@
 #include "supervisor/cli/classify.h"
 #include "supervisor/cli/cli.h"
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "config.h"
@@ -73,7 +74,7 @@ programs (struct exam *e, const struct cli *cli)
         };
   char path[4096];
 
-  for (unsigned i = 0; i < sizeof (names) / sizeof (names[0]); i++)
+  for (unsigned i = 0; i < ARRAY_LEN (names); i++)
     {
       snprintf (path, sizeof (path), "%s/%s", cli->libexec, names[i]);
       /* The first that is missing is enough: they are installed together. */

@@ -21,9 +21,7 @@ static void
 print_tasks_of (struct inspect_view *v, struct json_object *list,
                 const char *between, long long more)
 {
-  size_t n = json_object_is_type (list, json_type_array)
-                 ? json_object_array_length (list)
-                 : 0;
+  size_t n = json_count (list);
 
   for (size_t i = 0; i < n && i < MAX_NAMED; i++)
     {

@@ -93,9 +93,7 @@ static const char *
 from_text (struct buf *dst, struct json_object *row)
 {
   struct json_object *all = json_get (row, "without");
-  size_t n = json_object_is_type (all, json_type_array)
-                 ? json_object_array_length (all)
-                 : 0;
+  size_t n = json_count (all);
 
   buf_puts (dst, row_str (row, "origin"));
   if (row_str (row, "fault")[0])

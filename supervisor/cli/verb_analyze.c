@@ -57,8 +57,7 @@ rows (struct json_object *all, const char *key, const char *title,
       const char *a, const char *b)
 {
   struct json_object *list = json_get (all, key);
-  size_t n = json_object_is_type (list, json_type_array)
-                 ? json_object_array_length (list) : 0;
+  size_t n = json_count (list);
 
   if (n)
     printf ("\n%s:\n", title);

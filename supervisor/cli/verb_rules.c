@@ -92,7 +92,7 @@ is_of_verdict (const struct json_doc *doc)
 
   if (schema && strcmp (schema, VERDICT_RULES_SCHEMA) == 0)
     return true;
-  for (size_t i = 0; i < sizeof (keys) / sizeof (keys[0]); i++)
+  for (size_t i = 0; i < ARRAY_LEN (keys); i++)
     if (json_get (json_root (doc), keys[i]))
       return true;
   return false;

@@ -6,6 +6,8 @@
 #include "supervisor/cli/scenario.h"
 #include "supervisor/cli/scenario_test.h"
 
+#include "base/cleanup.h"
+
 #include <string.h>
 
 static int
@@ -80,12 +82,12 @@ static const struct
 static int
 run (struct cli *cli)
 {
-  const char *names[sizeof (words) / sizeof (words[0]) + 1] = { NULL };
+  const char *names[ARRAY_LEN (words) + 1] = { NULL };
   const char *what = cli_arg (cli, 1);
 
   if (!what)
     return cli_usage (&verb_scenario, NULL);
-  for (size_t i = 0; i < sizeof (words) / sizeof (words[0]); i++)
+  for (size_t i = 0; i < ARRAY_LEN (words); i++)
     {
       names[i] = words[i].name;
       if (strcmp (words[i].name, what) == 0)

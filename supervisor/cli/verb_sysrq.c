@@ -209,7 +209,7 @@ static void
 hung (struct json_object *doc)
 {
   struct json_object *all = json_get (doc, "hung");
-  size_t n = all ? json_object_array_length (all) : 0;
+  size_t n = json_count (all);
 
   if (n)
     puts ("hung, as the kernel said:");
@@ -263,7 +263,7 @@ static void
 zones (struct json_object *node)
 {
   struct json_object *all = json_get (node, "zones");
-  size_t n = all ? json_object_array_length (all) : 0;
+  size_t n = json_count (all);
 
   for (size_t i = 0; i < n; i++)
     {
@@ -287,7 +287,7 @@ static void
 memory (struct json_object *doc)
 {
   struct json_object *all = json_get (doc, "memory"), *m, *nodes;
-  size_t n = all ? json_object_array_length (all) : 0;
+  size_t n = json_count (all);
 
   if (!n)
     return;
@@ -301,7 +301,7 @@ memory (struct json_object *doc)
           (long long) json_get_int (m, "swap_free_kb", -1),
           (long long) json_get_int (m, "swap_total_kb", -1));
   nodes = json_get (m, "nodes");
-  n = nodes ? json_object_array_length (nodes) : 0;
+  n = json_count (nodes);
   for (size_t i = 0; i < n; i++)
     zones (json_object_array_get_idx (nodes, i));
 }
@@ -312,9 +312,7 @@ length (struct json_object *doc, const char *name, const char *sub)
   struct json_object *v = json_get (doc, name);
 
   v = sub && v ? json_get (v, sub) : v;
-  return json_object_is_type (v, json_type_array)
-             ? json_object_array_length (v)
-             : 0;
+  return json_count (v);
 }
 
 static void
@@ -338,7 +336,7 @@ static void
 missing (struct json_object *doc)
 {
   struct json_object *gaps = json_get (doc, "gaps");
-  size_t n = gaps ? json_object_array_length (gaps) : 0;
+  size_t n = json_count (gaps);
 
   if (n)
     puts ("missing:");

@@ -115,18 +115,26 @@ take_loaded (struct daemon *d, struct loading *ld, int rc)
     }
 }
 
+/* Why the first of so many files is not taken, for `dump` and `status`. */
 static void
-bad_rules (struct daemon *d, unsigned files, const char *why)
+say_bad (char *dst, size_t n, const char *what, unsigned files,
+         const char *why)
 {
   char more[40] = "";
 
   if (files > 1)
     snprintf (more, sizeof (more), " (and %u more)", files - 1);
-  snprintf (d->bad_rules, sizeof (d->bad_rules), "%s: %.480s%s",
-            d->rules_known ? "the text rules are not taken, the last good ones "
-                             "stay"
-                           : "text rules are not taken",
-            why, more);
+  snprintf (dst, n, "%s: %.480s%s", what, why, more);
+}
+
+static void
+bad_rules (struct daemon *d, unsigned files, const char *why)
+{
+  say_bad (d->bad_rules, sizeof (d->bad_rules),
+           d->rules_known
+               ? "the text rules are not taken, the last good ones stay"
+               : "text rules are not taken",
+           files, why);
 }
 
 static void
@@ -199,15 +207,11 @@ take_verdicts (struct daemon *d, struct loading *ld)
 static void
 bad_playbooks (struct daemon *d, unsigned files, const char *why)
 {
-  char more[40] = "";
-
-  if (files > 1)
-    snprintf (more, sizeof (more), " (and %u more)", files - 1);
-  snprintf (d->bad_playbooks, sizeof (d->bad_playbooks), "%s: %.480s%s",
-            d->playbooks_known
-                ? "the playbooks are not taken, the last good ones stay"
-                : "playbooks are not taken",
-            why, more);
+  say_bad (d->bad_playbooks, sizeof (d->bad_playbooks),
+           d->playbooks_known
+               ? "the playbooks are not taken, the last good ones stay"
+               : "playbooks are not taken",
+           files, why);
 }
 
 static void

@@ -4,6 +4,8 @@
  */
 #include "supervisor/incidents/crowd.h"
 
+#include "base/cleanup.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -58,7 +60,7 @@ is_of_all (const char *dir, size_t len)
 {
   static const char *const of_all[] = { "", "/dev", "/dev/mapper" };
 
-  for (size_t i = 0; i < sizeof of_all / sizeof of_all[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (of_all); i++)
     if (strlen (of_all[i]) == len && memcmp (of_all[i], dir, len) == 0)
       return true;
   return strncmp (dir, "/dev/disk/", 10) == 0;

@@ -4,6 +4,7 @@
  */
 #include "supervisor/incidents/happened.h"
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fact.h"
 
@@ -15,7 +16,7 @@
 static const char *const listened[]
     = { "vmm.event", "vmm.status", "guest.boot", "guest.stage",
         "guest.intent" };
-#define LISTENED (sizeof listened / sizeof listened[0])
+#define LISTENED ARRAY_LEN (listened)
 
 struct one
 {

@@ -59,7 +59,7 @@ hostlook (struct fact dst[HOSTLOOK_FACTS])
   unsigned n = 0;
   double v;
 
-  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (all); i++)
     if (pressure (all[i].path, all[i].kind, &v))
       fact_real (&dst[n++], NULL, all[i].name, "host", v);
   if (memory_left (&v))

@@ -180,7 +180,7 @@ cite_host (struct active *host, struct json_object *facts)
       if (strcmp (all[i].name, "host.memory.available") == 0
           && all[i].d < LEFT_SHORT)
         culprit = "host memory";
-      for (size_t k = 0; k < sizeof shorts / sizeof shorts[0]; k++)
+      for (size_t k = 0; k < ARRAY_LEN (shorts); k++)
         if (strcmp (all[i].name, shorts[k].name) == 0
             && all[i].d > shorts[k].from)
           culprit = shorts[k].culprit;
@@ -202,7 +202,7 @@ fits (const char *key, const char *class_)
     return strcmp (class_, "network-lost") == 0;
   if (strncmp (key, "source", len) == 0)
     return false;
-  for (size_t i = 0; i < sizeof storage / sizeof storage[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (storage); i++)
     if (strcmp (storage[i], class_) == 0)
       return true;
   return false;

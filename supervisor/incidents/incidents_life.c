@@ -247,7 +247,8 @@ begin (struct active *a)
     }
   if (!a->guest)
     {
-      incident_give_up (a, "the daemon was restarted and the guest is not there");
+      incident_give_up (a,
+                        "the daemon was restarted and the guest is not there");
       return;
     }
   if (a->inc.attempts >= MAX_ATTEMPTS)

@@ -43,14 +43,6 @@ str_of (struct json_object *o, const char *key)
   return s ? s : "";
 }
 
-static size_t
-len_of (struct json_object *list)
-{
-  return json_object_is_type (list, json_type_array)
-             ? json_object_array_length (list)
-             : 0;
-}
-
 static void
 row (struct telling *t, enum timeline_kind kind, enum timeline_clock clock,
      uint64_t ms, const char *source, const char *what)
@@ -107,7 +99,7 @@ tell_acts (struct telling *t, struct json_object *impact)
                 act->why[0] ? ": " : "", act->why);
       row (t, TIMELINE_ACT, TIMELINE_WALL, act->over_wall_ms, NULL, text);
     }
-  for (size_t i = 0; i < len_of (impact); i++)
+  for (size_t i = 0; i < json_count (impact); i++)
     {
       struct json_object *o = json_object_array_get_idx (impact, i);
       int64_t at = json_get_int (o, "wall_ms", 0);
@@ -126,7 +118,7 @@ tell_collectors (struct telling *t, struct json_object *head)
   uint64_t took = (uint64_t) json_get_int (head, "took_ms", 0);
   uint64_t began = t->now_ms > took ? t->now_ms - took : 0;
 
-  for (size_t i = 0; i < len_of (list); i++)
+  for (size_t i = 0; i < json_count (list); i++)
     {
       struct json_object *o = json_object_array_get_idx (list, i);
       uint64_t at = began + (uint64_t) json_get_int (o, "began_ms", 0);
@@ -265,7 +257,7 @@ find_guest_clock (struct telling *t, struct json_object *facts)
   struct timeline_clocks *c = &t->clocks;
   double error_s = ONE_LINE_S;
 
-  for (size_t i = 0; i < len_of (facts); i++)
+  for (size_t i = 0; i < json_count (facts); i++)
     {
       struct json_object *f = json_object_array_get_idx (facts, i);
       const char *name = str_of (f, "name");

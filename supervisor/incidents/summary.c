@@ -121,9 +121,7 @@ rests_on (const struct verdict *v, struct buf *out)
 static void
 tell_children (struct json_object *list, struct buf *out)
 {
-  size_t n = json_object_is_type (list, json_type_array)
-                 ? json_object_array_length (list)
-                 : 0;
+  size_t n = json_count (list);
   char text[300];
 
   for (size_t i = 0; i < n && i < CHILDREN_MOST; i++)
@@ -193,8 +191,7 @@ static void
 beside (struct json_object *head, struct buf *out)
 {
   struct json_object *l = json_get (head, "attachments");
-  size_t n = json_object_is_type (l, json_type_array)
-                 ? json_object_array_length (l) : 0;
+  size_t n = json_count (l);
 
   for (size_t i = 0; i < n; i++)
     {
@@ -218,9 +215,7 @@ static void
 questions (struct json_object *head, struct buf *out)
 {
   struct json_object *l = json_get (head, "questions");
-  size_t n = json_object_is_type (l, json_type_array)
-                 ? json_object_array_length (l)
-                 : 0;
+  size_t n = json_count (l);
   bool any = false;
 
   for (size_t i = 0; i < n; i++)
@@ -244,9 +239,7 @@ static void
 gaps (struct json_object *head, struct buf *out)
 {
   struct json_object *l = json_get (head, "gaps");
-  size_t n = json_object_is_type (l, json_type_array)
-                 ? json_object_array_length (l)
-                 : 0;
+  size_t n = json_count (l);
 
   if (n)
     buf_puts (out, "\nWhat is missing:\n");

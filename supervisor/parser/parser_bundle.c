@@ -107,8 +107,7 @@ tell_attached (struct bundle_task *t)
 {
   struct json_object *list
       = t->manifest ? json_get (json_root (t->manifest), "attachments") : NULL;
-  size_t n = json_object_is_type (list, json_type_array)
-                 ? json_object_array_length (list) : 0;
+  size_t n = json_count (list);
 
   for (size_t i = 0; i < n && i < BUNDLE_MAX_ATTACHED; i++)
     {

@@ -2,19 +2,17 @@
  *
  * hangdog-writer: every byte to disk.
  *
- * This file is the loop thread: channels, the log pipe, and handing work to
- * the disk lane.  It never touches the disk itself, so it answers the
- * keeper's ping while the disk hangs, and says for how long it has.
+ * This file is the loop thread: channels, and handing work to the disk lane
+ * (what comes by the log pipe in writer_intake.c).  It never touches the disk
+ * itself, so it answers the keeper's ping while the disk hangs, and says for
+ * how long it has.
  */
 #include "config.h"
 
 #include "supervisor/writer/writer.h"
 #include "supervisor/conf/settings.h"
-#include "supervisor/links/logpipe.h"
 
-#include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -31,10 +29,7 @@
 #define WAIT_FD 6
 #define DAEMON_QUEUE (32u << 20)
 #define KEEPER_QUEUE (1u << 20)
-/* Requests that wait for the disk, and console bytes that do: beyond the
- * second the pipe is left to fill, and the daemon counts the gap. */
-#define MAX_REQUESTS 1024
-#define MAX_LOG_BYTES (4u << 20)
+#define MAX_REQUESTS 1024 /* that wait for the disk */
 #define TICK_MS 1000
 
 struct writer
@@ -42,18 +37,15 @@ struct writer
   struct loop *loop;
   struct channel *keeper, *daemon;
   unsigned peer; /* counts daemons */
-  struct logpipe_reader *pipe;
-  struct watch *pipe_watch, *signal_watch;
-  int pipe_fd, signal_fd;
+  struct watch *signal_watch;
+  int signal_fd;
   struct timer *tick;
   struct lane *disk_lane, *look_lane;
   struct disk *disk;
   struct shippers *shippers;
-  struct buf batch;   /* records gathered in one round of the pipe */
-  size_t log_bytes;   /* of batches on their way to the disk */
-  bool pipe_held;     /* not read, for the disk is behind */
-  bool ticking;       /* a sweep is on its way */
-  bool sweep_full;    /* what it found; the disk thread's while ticking */
+  struct intake *intake;
+  bool ticking;    /* a sweep is on its way */
+  bool sweep_full; /* what it found; the disk thread's while ticking */
   bool told_full, stopping;
 };
 
@@ -83,6 +75,12 @@ tell_room (struct writer *w, bool full)
   json_add_str (head, "op", "disk");
   json_add_str (head, "state", full ? "full" : "ok");
   tell_daemon (w, head);
+}
+
+static void
+on_room (bool full, void *arg)
+{
+  tell_room (arg, full);
 }
 
 static void
@@ -202,184 +200,6 @@ begin_request (struct writer *w, const struct disk_op *op,
     }
 }
 
-/* ---- console logs ---- */
-
-struct record
-{
-  uint32_t id, len;
-  uint64_t gap, wall_ms;
-};
-
-struct log_batch
-{
-  struct writer *w;
-  struct buf records;
-  bool full;
-};
-
-struct declaration
-{
-  struct writer *w;
-  uint32_t id;
-  bool forget; /* a new daemon: the ids begin anew */
-  bool close;
-  char uuid[65], name[65];
-};
-
-static void
-on_record (uint32_t id, const void *data, size_t len, uint64_t gap,
-           uint64_t wall_ms, void *arg)
-{
-  struct writer *w = arg;
-  struct record r = { id, (uint32_t) len, gap, wall_ms };
-
-  buf_append (&w->batch, &r, sizeof r);
-  if (len > 0)
-    buf_append (&w->batch, data, len);
-}
-
-static void
-batch_done (void *arg)
-{
-  struct log_batch *b = arg;
-  struct writer *w = b->w;
-
-  w->log_bytes -= b->records.len;
-  tell_room (w, b->full);
-  buf_done (&b->records);
-  free (b);
-  if (w->pipe_held && w->log_bytes < MAX_LOG_BYTES && w->pipe_watch)
-    {
-      w->pipe_held = false;
-      watch_set (w->pipe_watch, LOOP_READ);
-    }
-}
-
-static void
-batch_drop (void *arg)
-{
-  struct log_batch *b = arg;
-
-  buf_done (&b->records);
-  free (b);
-}
-
-static void
-batch_run (void *arg)
-{
-  struct log_batch *b = arg;
-  struct logs *logs = disk_logs (b->w->disk);
-  uint64_t now = clock_ms ();
-  struct record r;
-
-  for (size_t at = 0; at + sizeof r <= b->records.len;
-       at += sizeof r + r.len)
-    {
-      memcpy (&r, b->records.data + at, sizeof r);
-      logs_put (logs, r.id, b->records.data + at + sizeof r, r.len, r.gap,
-                r.wall_ms, now);
-    }
-  disk_note (b->w->disk, logs_full (logs) ? -ENOSPC : 0);
-  b->full = disk_full (b->w->disk);
-  loop_post (b->w->loop, batch_done, b, batch_drop);
-}
-
-static void
-send_batch (struct writer *w)
-{
-  struct log_batch *b;
-
-  if (w->batch.len == 0)
-    return;
-  b = calloc (1, sizeof *b);
-  if (b == NULL)
-    {
-      buf_clear (&w->batch);
-      return;
-    }
-  b->w = w;
-  b->records = w->batch;
-  w->batch = (struct buf) BUF_INIT (MAX_LOG_BYTES);
-  w->log_bytes += b->records.len;
-  if (lane_add (w->disk_lane, 0, batch_run, b, batch_drop) < 0)
-    {
-      w->log_bytes -= b->records.len;
-      batch_drop (b);
-    }
-  if (w->log_bytes >= MAX_LOG_BYTES && w->pipe_watch)
-    {
-      w->pipe_held = true;
-      watch_set (w->pipe_watch, 0);
-    }
-}
-
-static void
-pipe_close (struct writer *w)
-{
-  watch_free (w->pipe_watch);
-  w->pipe_watch = NULL;
-  logpipe_reader_free (w->pipe);
-  w->pipe = NULL;
-  w->pipe_held = false;
-}
-
-static void
-pipe_readable (struct watch *watch, int fd, unsigned events, void *arg)
-{
-  struct writer *w = arg;
-  struct error err = ERROR_INIT;
-  int r = logpipe_read (w->pipe, on_record, w, &err);
-
-  send_batch (w);
-  if (r < 0)
-    {
-      if (r != -EPIPE)
-        log_error ("%s", error_text (&err));
-      pipe_close (w);
-    }
-}
-
-static void
-declare_run (void *arg)
-{
-  struct declaration *d = arg;
-  struct logs *logs = disk_logs (d->w->disk);
-  struct error err = ERROR_INIT;
-
-  if (d->forget)
-    logs_forget_ids (logs);
-  else if (d->close)
-    logs_close_id (logs, d->id);
-  else if (logs_declare (logs, d->id, d->uuid, d->name,
-                         clock_ms (), &err)
-           < 0)
-    log_error ("console %s of %s: %s", d->name, d->uuid, error_text (&err));
-  free (d);
-}
-
-static void
-declare (struct writer *w, const struct frame *frame, bool close)
-{
-  struct declaration *d = calloc (1, sizeof *d);
-  const char *uuid = frame ? json_get_str (frame->head, "uuid") : NULL;
-  const char *name = frame ? json_get_str (frame->head, "name") : NULL;
-  int64_t id = frame ? json_get_int (frame->head, "id", -1) : 0;
-
-  if (d == NULL || id < 0 || id > UINT32_MAX)
-    {
-      free (d);
-      return;
-    }
-  d->w = w;
-  d->id = (uint32_t) id;
-  d->forget = frame == NULL;
-  d->close = close;
-  snprintf (d->uuid, sizeof d->uuid, "%s", uuid ? uuid : "");
-  snprintf (d->name, sizeof d->name, "%s", name ? name : "");
-  if (lane_add (w->disk_lane, 0, declare_run, d, free) < 0)
-    free (d);
-}
-
 /* ---- the daemon ---- */
 
 static void
@@ -389,14 +209,14 @@ daemon_frame (struct channel *ch, struct frame *frame, void *arg)
   const char *op = json_get_str (frame->head, "op");
   const struct disk_op *d = op ? disk_op_find (op) : NULL;
 
-  if (d && d->logs && w->pipe)
-    pipe_readable (w->pipe_watch, -1, LOOP_READ, w);
+  if (d && d->logs)
+    intake_read (w->intake);
   if (d)
     begin_request (w, d, frame);
   else if (op && strcmp (op, "console-open") == 0)
-    declare (w, frame, false);
+    intake_declare (w->intake, frame, false);
   else if (op && strcmp (op, "console-close") == 0)
-    declare (w, frame, true);
+    intake_declare (w->intake, frame, true);
   else if (op)
     refuse (w, frame, ENOSYS, "the writer knows no such request");
 }
@@ -423,9 +243,8 @@ new_peer (struct writer *w, int channel, int pipe)
 
   channel_free (w->daemon);
   w->daemon = NULL;
-  pipe_close (w);
   w->peer++;
-  declare (w, NULL, false);
+  intake_pipe (w->intake, pipe);
   if (channel_new (w->loop, "daemon", channel, DAEMON_QUEUE, &daemon_ops, w,
                    &w->daemon, &err) < 0)
     log_error ("the daemon's channel: %s", error_text (&err));
@@ -433,19 +252,6 @@ new_peer (struct writer *w, int channel, int pipe)
    * nor of a denial. */
   w->told_full = false;
   shippers_tell (w->shippers);
-  if (pipe < 0)
-    return;
-  if (logpipe_reader_new (pipe, &w->pipe, &err) < 0)
-    {
-      close (pipe);
-      log_error ("%s", error_text (&err));
-    }
-  else if (loop_watch (w->loop, "log pipe", pipe, LOOP_READ, pipe_readable, w,
-                       &w->pipe_watch, &err) < 0)
-    {
-      pipe_close (w);
-      log_error ("the log pipe: %s", error_text (&err));
-    }
 }
 
 /* ---- the keeper ---- */
@@ -473,8 +279,7 @@ stop (struct writer *w)
   if (w->stopping)
     return;
   w->stopping = true;
-  if (w->pipe)
-    pipe_readable (w->pipe_watch, -1, LOOP_READ, w);
+  intake_read (w->intake);
   if (lane_add (w->disk_lane, 0, last_work, w, NULL) < 0)
     loop_stop (w->loop);
 }
@@ -616,11 +421,13 @@ begin (struct writer *w, struct writer_options *o, struct error *err)
   sigaddset (&term, SIGTERM);
   sigprocmask (SIG_BLOCK, &term, NULL);
   w->signal_fd = signalfd (-1, &term, SFD_CLOEXEC | SFD_NONBLOCK);
-  w->batch = (struct buf) BUF_INIT (MAX_LOG_BYTES);
   if ((r = disk_open (o->state, o->libexec, &limits, &w->disk, err)) < 0
       || (r = loop_new (&w->loop, err)) < 0
       || (r = lane_new ("disk", &w->disk_lane, err)) < 0
       || (r = lane_new ("look", &w->look_lane, err)) < 0
+      || (r = intake_new (w->loop, w->disk_lane, w->disk, on_room, w,
+                          &w->intake, err))
+             < 0
       || (r = shippers_new (w->loop, w->disk_lane, w->disk, &shipper_events,
                             w, &w->shippers, err))
              < 0

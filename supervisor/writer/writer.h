@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The parts of the writer: the loop thread in writer.c, which never touches
- * the disk; the disk thread's work in writer_disk.c and writer_spool.c;
- * shipping in writer_ship.c, to all sinks in writer_sinks.c.
+ * The parts of the writer: the loop thread in writer.c and writer_intake.c,
+ * which never touches the disk; the disk thread's work in writer_disk.c and
+ * writer_spool.c; shipping in writer_ship.c, to all sinks in writer_sinks.c.
  *
  * A request goes to the disk lane with its frame and comes back with its
  * answers; in between only the disk thread looks at it.
@@ -19,6 +19,7 @@
 
 struct config;
 struct disk;
+struct intake;
 struct loop;
 struct shipper;
 struct shippers;
@@ -109,6 +110,20 @@ void disk_note (struct disk *d, int rc);
 /* Once a second. */
 void disk_sweep (struct disk *d);
 bool disk_full (struct disk *d);
+
+/* ---- console bytes (loop thread): writer_intake.c ---- */
+
+/* room: what the disk thread says of room, after it wrote some.  It lives as
+ * long as the process. */
+int intake_new (struct loop *loop, struct lane *disk_lane, struct disk *disk,
+                void (*room) (bool full, void *arg), void *arg,
+                struct intake **ret, struct error *err);
+/* A new daemon's, which is taken, -1 = it has none; its ids begin anew. */
+void intake_pipe (struct intake *in, int pipe);
+/* What there is by now. */
+void intake_read (struct intake *in);
+/* What an id stands for from now on, as the frame says; close: for nothing. */
+void intake_declare (struct intake *in, const struct frame *frame, bool close);
 
 /* ---- redaction (a ship thread): writer_redact.c ---- */
 

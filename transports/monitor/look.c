@@ -103,7 +103,7 @@ add_in_flight (const struct asking *a, struct json_object *disks,
 {
   CLEANUP_JSON struct json_object *devices
       = ask (a, "x-query-virtio", NULL, json_type_array);
-  size_t n = devices ? json_object_array_length (devices) : 0;
+  size_t n = json_count (devices);
 
   for (size_t i = 0; i < n && i < MAX_DEVICES; i++)
     {
@@ -126,7 +126,7 @@ add_io_status (const struct asking *a, struct json_object *disks)
 {
   CLEANUP_JSON struct json_object *reply
       = ask (a, "query-block", NULL, json_type_array);
-  size_t n = reply ? json_object_array_length (reply) : 0;
+  size_t n = json_count (reply);
 
   for (size_t i = 0; i < n; i++)
     {
@@ -176,7 +176,7 @@ balloon_in (const struct asking *a, const char *folder, int64_t *ret_s)
 {
   CLEANUP_JSON struct json_object *children
       = ask (a, "qom-list", with_path (folder), json_type_array);
-  size_t n = children ? json_object_array_length (children) : 0;
+  size_t n = json_count (children);
 
   for (size_t i = 0; i < n; i++)
     {

@@ -172,9 +172,7 @@ crawls (struct json_object *inserted)
 void
 monitor_disk_bounds_ (struct json_object *reply, struct json_object *disks)
 {
-  size_t n = json_object_is_type (reply, json_type_array)
-                 ? json_object_array_length (reply)
-                 : 0;
+  size_t n = json_count (reply);
 
   for (size_t i = 0; i < n; i++)
     {

@@ -51,7 +51,7 @@ read_ask (const struct frame *f, char *headers[HTTP_MAX_HEADERS],
           struct http_ask *ask, int64_t *ret_ms)
 {
   struct json_object *list = json_get (f->head, "headers");
-  size_t n = list ? json_object_array_length (list) : 0;
+  size_t n = json_count (list);
 
   *ask = (struct http_ask){
     .address = json_get_str (f->head, "address"),

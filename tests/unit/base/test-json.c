@@ -582,6 +582,19 @@ test_load (void **state)
   tmpdir_done (&tmp);
 }
 
+static void
+test_count (void **state)
+{
+  CLEANUP_JSON struct json_object *o
+      = json_tokener_parse ("{\"list\":[1,2,3],\"none\":[],\"text\":\"abc\"}");
+
+  assert_int_equal (json_count (json_get (o, "list")), 3);
+  assert_int_equal (json_count (json_get (o, "none")), 0);
+  assert_int_equal (json_count (json_get (o, "text")), 0);
+  assert_int_equal (json_count (json_get (o, "absent")), 0);
+  assert_int_equal (json_count (o), 0);
+}
+
 int
 main (void)
 {
@@ -600,6 +613,7 @@ main (void)
     cmocka_unit_test (test_colliding_keys),
     cmocka_unit_test (test_truncated),
     cmocka_unit_test (test_load),
+    cmocka_unit_test (test_count),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

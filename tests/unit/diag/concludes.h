@@ -53,6 +53,22 @@ facts_from (const char *text, struct fact *facts, size_t most)
   return n;
 }
 
+/* What the rules make of these facts. */
+static inline void
+judged (const char *text, const struct cause *cause, struct ladder *ret_ladder,
+        struct verdict *ret)
+{
+  struct fact facts[32];
+  size_t n = facts_from (text, facts, ARRAY_LEN (facts));
+  struct fact_set *set;
+
+  assert_int_equal (fact_set_new (n, &set, NULL), 0);
+  fact_set_fill (set, facts, n);
+  ladder_climb (rules, set, ret_ladder);
+  ladder_verdict (rules, ret_ladder, set, cause, ret);
+  fact_set_free (set);
+}
+
 /* Of the last one: its confidence, and all of it. */
 static char last[8];
 static struct verdict last_verdict;
@@ -63,17 +79,10 @@ concludes (const char *text, const char *code, const char *class,
            const char *culprit)
 {
   const struct cause cause = { "web", code, "it said" };
-  struct fact facts[32];
-  size_t n = facts_from (text, facts, ARRAY_LEN (facts));
-  struct fact_set *set;
   struct ladder l;
   struct verdict v;
 
-  assert_int_equal (fact_set_new (n, &set, NULL), 0);
-  fact_set_fill (set, facts, n);
-  ladder_climb (rules, set, &l);
-  ladder_verdict (rules, &l, set, &cause, &v);
-  fact_set_free (set);
+  judged (text, &cause, &l, &v);
   snprintf (last, sizeof last, "%s", v.confidence);
   last_verdict = v;
   last_ladder = l;

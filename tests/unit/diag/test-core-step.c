@@ -122,6 +122,14 @@ listed (void **state)
   assert_string_equal (world.send, "never");
 }
 
+static void
+attached_without_sum (void)
+{
+  assert_int_equal (world.attached, 1);
+  assert_int_equal (world.bytes, 1073741824);
+  assert_string_equal (world.sha256, "");
+}
+
 /* One that is as large as that takes longer than is spent on a sum. */
 static void
 without_a_sum (void **state)
@@ -129,9 +137,7 @@ without_a_sum (void **state)
   core ("core=" PATH " guest=web size=1GiB disk=1MiB cpus=2 vmcoreinfo=yes "
         "bytes=1073741824\n",
         5);
-  assert_int_equal (world.attached, 1);
-  assert_int_equal (world.bytes, 1073741824);
-  assert_string_equal (world.sha256, "");
+  attached_without_sum ();
 }
 
 /* A guest may be called anything. */
@@ -141,9 +147,7 @@ what_a_guest_is_called (void **state)
   core ("core=" PATH " guest=x bytes=1 sha256=" SUM " size=1GiB disk=1MiB "
         "cpus=2 vmcoreinfo=yes bytes=1073741824\n",
         0);
-  assert_int_equal (world.attached, 1);
-  assert_int_equal (world.bytes, 1073741824);
-  assert_string_equal (world.sha256, "");
+  attached_without_sum ();
 }
 
 static void

@@ -521,17 +521,10 @@ rests_on_its_outcome (void **state)
 
   for (size_t i = 0; i < ARRAY_LEN (table); i++)
     {
-      struct fact facts[32];
-      size_t n = facts_from (table[i].facts, facts, ARRAY_LEN (facts));
-      struct fact_set *set;
       struct ladder l;
       struct verdict v;
 
-      assert_int_equal (fact_set_new (n, &set, NULL), 0);
-      fact_set_fill (set, facts, n);
-      ladder_climb (rules, set, &l);
-      ladder_verdict (rules, &l, set, &by, &v);
-      fact_set_free (set);
+      judged (table[i].facts, &by, &l, &v);
       assert_string_equal (v.rule, "answers-wrongly");
       assert_int_equal (v.nfacts, table[i].rests_on != NULL);
       if (!table[i].rests_on)

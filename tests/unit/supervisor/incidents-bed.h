@@ -587,11 +587,18 @@ teardown (void **state)
   return missteps == 0 ? 0 : -1;
 }
 
+/* All that waits to be. */
 static inline void
-brought_to (struct world *w, const char *class_, const char *confidence)
+all_on_disk (struct world *w)
 {
   while (w->nputs)
     on_disk (w, NULL);
+}
+
+static inline void
+brought_to (struct world *w, const char *class_, const char *confidence)
+{
+  all_on_disk (w);
   verdict (w, class_, confidence);
   packed (w, NULL);
 }

@@ -133,8 +133,7 @@ being_diagnosed (struct world *w)
 {
   incidents_writer_up (w->incidents);
   fails (w, A);
-  while (w->nputs)
-    on_disk (w, NULL);
+  all_on_disk (w);
   assert_int_equal (w->nrunning, 1);
   answers = answer_code = 0;
   return w->running[0];

@@ -67,6 +67,20 @@ of (struct world *w, const char *uuid)
   return a;
 }
 
+/* Two of four, and both are being looked at. */
+static struct active *
+two_fail (struct world *w)
+{
+  struct active *host;
+
+  four (w);
+  fails (w, A);
+  fails (w, B);
+  host = of_host (w);
+  all_on_disk (w);
+  return host;
+}
+
 static void
 one_for_four (void **state)
 {
@@ -173,8 +187,7 @@ judged_by_its_children (void **state)
   w->incidents->max_begun = 2;
   four (w);
   fails (w, A);
-  while (w->nputs)
-    on_disk (w, NULL);
+  all_on_disk (w);
   assert_int_equal (w->nrunning, 1);
   fails (w, B);
   fails (w, C);
@@ -182,18 +195,15 @@ judged_by_its_children (void **state)
   host = of_host (w);
   assert_string_equal (of (w, A)->inc.playbook, "standard");
   assert_string_equal (of (w, D)->inc.playbook, "standard");
-  while (w->nputs)
-    on_disk (w, NULL);
+  all_on_disk (w);
   assert_int_equal (w->nrunning, 2);
   assert_int_equal (host->life, LIFE_WAITING);
   pass (w, 20000);
   assert_int_equal (host->life, LIFE_WAITING);
   verdict (w, "unknown", "low");
-  while (w->nputs)
-    on_disk (w, NULL);
+  all_on_disk (w);
   verdict_by (w, "storage-stalled", "medium", "disk.any_moved", "monitor");
-  while (w->nputs)
-    on_disk (w, NULL);
+  all_on_disk (w);
   verdict_by (w, "storage-stalled", "high", "disk.any_moved", "memory");
   assert_int_equal (host->life, LIFE_WAITING);
   verdict (w, "kernel-panic", "high");
@@ -230,12 +240,7 @@ judged_again_when_it_grows (void **state)
   struct active *host;
   uint64_t rev;
 
-  four (w);
-  fails (w, A);
-  fails (w, B);
-  host = of_host (w);
-  while (w->nputs)
-    on_disk (w, NULL);
+  host = two_fail (w);
   verdict_by (w, "storage-stalled", "high", "disk.any_moved", "memory");
   verdict (w, "unknown", "low");
   pass (w, 11000);
@@ -245,8 +250,7 @@ judged_again_when_it_grows (void **state)
   assert_string_equal (host->inc.verdict.confidence, "medium");
   rev = host->inc.rev;
   fails (w, C);
-  while (w->nputs)
-    on_disk (w, NULL);
+  all_on_disk (w);
   verdict_by (w, "storage-stalled", "high", "disk.any_moved", "memory");
   while (w->npacks)
     packed (w, NULL);
@@ -274,18 +278,12 @@ not_sure_without_evidence (void **state)
   struct world *w = *state;
   struct active *host;
 
-  four (w);
-  fails (w, A);
-  fails (w, B);
-  host = of_host (w);
-  while (w->nputs)
-    on_disk (w, NULL);
+  host = two_fail (w);
   verdict_by (w, "storage-stalled", "high", "probe.up", "scenario");
   /* What its own programs say blames no host. */
   verdict_by (w, "storage-stalled", "high", "disk.any_moved", "inside");
   fails (w, C);
-  while (w->nputs)
-    on_disk (w, NULL);
+  all_on_disk (w);
   verdict_by (w, "storage-stalled", "high", "kernel.trouble", "console");
   pass (w, 11000);
   assert_int_equal (host->life, LIFE_PACKING);
@@ -301,19 +299,13 @@ not_too_soon (void **state)
   struct world *w = *state;
   struct active *host;
 
-  four (w);
-  fails (w, A);
-  fails (w, B);
-  host = of_host (w);
-  while (w->nputs)
-    on_disk (w, NULL);
+  host = two_fail (w);
   verdict (w, "lock-deadlock", "high");
   verdict (w, "lock-deadlock", "high");
   assert_int_equal (host->life, LIFE_WAITING);
   pass (w, 9000);
   fails (w, C); /* joins, and is looked at */
-  while (w->nputs)
-    on_disk (w, NULL);
+  all_on_disk (w);
   verdict (w, "lock-deadlock", "high");
   pass (w, 9000);
   assert_int_equal (host->life, LIFE_WAITING);

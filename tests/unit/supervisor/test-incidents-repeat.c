@@ -49,8 +49,7 @@ hangs (struct world *w, const char *uuid, const char *class_,
 
   fails (w, uuid);
   a = newest (w);
-  while (w->nputs)
-    on_disk (w, NULL);
+  all_on_disk (w);
   if (w->head)
     json_object_put (w->head);
   w->head = NULL;
@@ -140,8 +139,7 @@ what_is_ordered_is_packed (void **state)
   registry_find (w->d.registry, A, &g, NULL);
   assert_int_equal (
       incidents_order (w->incidents, g, NULL, "me", NULL, NULL, id, NULL), 0);
-  while (w->nputs)
-    on_disk (w, NULL);
+  all_on_disk (w);
   json_object_put (w->head);
   w->head = NULL;
   judged (w, "lock-deadlock", "0011");

@@ -158,8 +158,7 @@ ends_are_known (void **state)
   /* That is a new one. */
   fails (w, A);
   assert_int_equal (w->incidents->count, 4);
-  while (w->nputs)
-    on_disk (w, NULL);
+  all_on_disk (w);
   brought_to (w, "slow", "low");
 }
 
@@ -342,8 +341,7 @@ one_that_joins_often (void **state)
 
   incidents_writer_up (w->incidents);
   fails (w, A);
-  while (w->nputs)
-    on_disk (w, NULL);
+  all_on_disk (w);
   outcome (w, A, &w->tcp, OUTCOME_FAILED, "timeout", HEALTH_BECAME_FAILED);
   rev = newest (w)->inc.rev;
   for (unsigned i = 0; i < 100; i++)

@@ -63,8 +63,7 @@ all_who_know (void **state)
   says (w, A, 7, "guest.stage", "kernel");
   says (w, B, 8, "vmm.event", "SHUTDOWN of another");
   fails (w, A);
-  while (w->nputs)
-    on_disk (w, NULL);
+  all_on_disk (w);
   snprintf (head, sizeof head,
             "{'took_ms':1000,'collectors':[{'name':'memory','began_ms':100,"
             "'took_ms':50,'ok':false,'failure':'torn'},{'name':'gdb',"
@@ -106,8 +105,7 @@ the_guests_clock (void **state)
             "{\"title\":\"c\",\"stamp\":30.0,\"first_ms\":537000}\n");
   w->events = events;
   fails (w, A);
-  while (w->nputs)
-    on_disk (w, NULL);
+  all_on_disk (w);
   judged_with (w, "{}");
   clock = json_get (w->head, "guest_clock");
   assert_string_equal (json_get_str (clock, "guest_by"), "console");
@@ -121,8 +119,7 @@ the_guests_clock (void **state)
   json_object_put (w->head);
   w->head = NULL;
   fails (w, B);
-  while (w->nputs)
-    on_disk (w, NULL);
+  all_on_disk (w);
   snprintf (head, sizeof head,
             "{'facts':[{'name':'guest.clock_s','source':'memory','value':40.0,"
             "'time_ms':540200},{'name':'guest.clock_error_s','source':"
@@ -151,16 +148,14 @@ one_guest_talks (void **state)
       says (w, B, 8, "guest.stage", text);
     }
   fails (w, A);
-  while (w->nputs)
-    on_disk (w, NULL);
+  all_on_disk (w);
   judged_with (w, "{}");
   tells (w, "vmm.event: RESET");
   packed (w, NULL);
   json_object_put (w->head);
   w->head = NULL;
   fails (w, B);
-  while (w->nputs)
-    on_disk (w, NULL);
+  all_on_disk (w);
   judged_with (w, "{}");
   tells (w, "stage 499");
   for (const char *p = w->timeline; (p = strstr (p, "guest.stage: ")); p++)

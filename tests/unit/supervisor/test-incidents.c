@@ -256,8 +256,7 @@ as_severe_as_its_scenario (void **state)
   assert_true (stands_on_disk (w, "critical"));
   outcome (w, A, &w->uptime, OUTCOME_FAILED, "silent", HEALTH_BECAME_FAILED);
   assert_int_equal (newest (w)->inc.severity, INCIDENT_CRITICAL);
-  while (w->nputs)
-    on_disk (w, NULL);
+  all_on_disk (w);
   verdict (w, "userspace-stuck", "high");
   assert_string_equal (
       json_get_str (json_get (w->head, "incident"), "severity"), "critical");
@@ -320,8 +319,7 @@ oldest_first (void **state)
   fails (w, A);
   fails (w, B);
   fails (w, C);
-  while (w->nputs)
-    on_disk (w, NULL);
+  all_on_disk (w);
   for (int i = 0; i < 3; i++)
     {
       struct active *a = w->running[0]->arg;
@@ -329,8 +327,7 @@ oldest_first (void **state)
       assert_int_equal (w->nrunning, 1);
       assert_int_equal (a->inc.inc.uuid[0], "abc"[i]);
       brought_to (w, "unknown", "low");
-      while (w->nputs)
-        on_disk (w, NULL);
+      all_on_disk (w);
     }
 }
 
