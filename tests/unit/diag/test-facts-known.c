@@ -39,6 +39,7 @@ static const struct
   { "vcpu.*.irqs_off", DETAIL },  /* of one moment; vcpu.irqs_off is of two */
   { "vcpu.*.exits", NUMBER },
   { "vcpu.*.halts", NUMBER },
+  { "disk.*.asleep", DETAIL }, /* why its health was not asked for */
   { "sysrq.mask", DETAIL },
   { "sysrq.route", HOW },
   { "sysrq.*.answer", DETAIL },
