@@ -105,6 +105,8 @@ static const struct place
   { "memory", "disk.*", "memory/look.jsonl", "\"row\":\"request\"" },
   { "memory", "disk.*", "memory/look.jsonl", "\"row\":\"disk\"" },
   { "memory", "init.state", "memory/look.jsonl", "\"pid\":1,\"" },
+  { "memory", "console.stopped", "memory/look.jsonl", "\"tty_stopped\":" },
+  { "memory", "console.waits", "memory/look.jsonl", "%w" },
   { "memory", "workqueue.*", "memory/look.jsonl", "\"row\":\"workpool\"" },
   { "memory", "guest.*", "memory/look.jsonl", "\"row\":\"system\"" },
   { "monitor", "vmm.monitor", "monitor/status.json", "\"monitor\":" },
@@ -153,6 +155,7 @@ static const struct place
   { "scenario", "*", "timeline.jsonl", "\"confirmed\"" },
   { "console", "guest.stop", "console/tail.log", "%e" },
   { "console", "guest.stage", "console/tail.log", "%e" },
+  { "console", "console.xon", "timeline.jsonl", "XON" },
   { "console", "console.*", "timeline.jsonl", "\"confirmed\"" },
 };
 
