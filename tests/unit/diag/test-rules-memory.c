@@ -94,6 +94,10 @@ names_class_and_culprit (void **state)
   concludes (LIVES SHORT ";kernel.event.oom_kill=killed x;mem.oom_kills=1",
              "silent", "out-of-memory",
              "killed x; memory is held by shared memory and tmpfs");
+  concludes (LIVES SHORT ";kernel.event.oom_kill=killed x;mem.oom_kills=1;"
+             "mem.new_oom_kills=1",
+             "kernel-event", "out-of-memory",
+             "killed x; memory is held by shared memory and tmpfs");
   concludes (LIVES SHORT ";finding.soft_lockup=CPU 0 lets nothing else run;"
              "culprit.soft_lockup=spin [m]",
              "silent", "soft-lockup", "spin [m]");
