@@ -117,6 +117,13 @@ beat_put_head (unsigned char p[BEAT_HEAD], const struct beat_head *h)
   beat_put_ (p + 16, h->canary, 8);
 }
 
+/* Of a table that was taken. */
+static inline uint64_t
+beat_get_canary (const unsigned char p[BEAT_HEAD])
+{
+  return beat_get_ (p + 16, 8);
+}
+
 static inline void
 beat_put_entry (unsigned char p[BEAT_ENTRY], const struct beat_entry *e)
 {

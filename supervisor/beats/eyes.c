@@ -80,7 +80,6 @@ wait_for (struct eyes *e, struct eye *eye, uint64_t ms)
     eye_untell_ (e->env.bus, eye);
   eye_forget_ (eye);
   eye_moves_ (eye);
-  eye->table = 0;
   eye->found_ms = 0;
   eye->sure = eye->panic_asked = false;
   eye->state = EYE_WAITS;
@@ -118,20 +117,6 @@ not_found (struct eyes *e, struct eye *eye, const struct error *why)
   eye_tell_text_ (e->env.bus, eye, "guest.beat", text);
 }
 
-static uint32_t
-hash_of (const struct beat_table *table)
-{
-  uint32_t h = 2166136261u;
-  const unsigned char *p = NULL;
-  size_t n = 0;
-
-  if (table)
-    p = beat_table_flat (table, &n);
-  for (size_t i = 0; i < n; i++)
-    h = (h ^ p[i]) * 16777619u;
-  return h;
-}
-
 /* By the table that there is. */
 static void
 still_read (struct eyes *e, struct eye *eye, const struct find *f)
@@ -146,8 +131,7 @@ static void
 found (struct eyes *e, struct eye *eye, const struct find *f)
 {
   uint64_t now = loop_now (e->env.loop);
-  uint32_t table = hash_of (f->table);
-  bool same = eye->found_ms && table == eye->table;
+  bool same = eye->found_ms && f->kernel == eye->kernel;
 
   eye->state = EYE_BEATS;
   eye->sure = eye->found_ms != 0;
@@ -162,9 +146,11 @@ found (struct eyes *e, struct eye *eye, const struct find *f)
       eye->confirmed_ms
           = same && eye->nkept ? eye->kept[eye->nkept - 1]->at_ms : 0;
     }
-  if (f->doubt && !same)
+  /* The same one may be read elsewhere: who panics takes its CPUs away. */
+  if (f->doubt && f->where != eye->where)
     eye_forget_ (eye);
-  eye->table = table;
+  eye->kernel = f->kernel;
+  eye->where = f->where;
   eye->found_ms = eye->due_ms = now;
 }
 

@@ -26,6 +26,16 @@ find_free_ (void *arg)
   free (f);
 }
 
+static uint32_t
+hash_of (const unsigned char *p, size_t n)
+{
+  uint32_t h = 2166136261u;
+
+  for (size_t i = 0; i < n; i++)
+    h = (h ^ p[i]) * 16777619u;
+  return h;
+}
+
 #define STATUS_MS 2000u
 
 /* Somebody has it wait: QEMU says that it does not run it, and of no fault that
@@ -88,7 +98,11 @@ find_run_ (struct job *job, void *arg)
     r = beat_table_new (bytes, len, &l.memory.map, l.memory.pagemap, &f->table,
                         &f->why);
   if (r == 0)
-    f->fd = steal_fd (&l.memory.fd);
+    {
+      f->fd = steal_fd (&l.memory.fd);
+      f->kernel = beat_get_canary (bytes);
+      f->where = hash_of (bytes, len);
+    }
   f->stands = is_made_to_wait (l.state);
   f->blind = !l.no_registers && !l.registers;
   look_guest_close (&l);

@@ -38,7 +38,8 @@ struct eye
   unsigned fails;
   char why[200];
   bool sure;         /* it was looked for a second time */
-  uint32_t table;    /* a hash of where it is read */
+  uint64_t kernel;   /* by its canary */
+  uint32_t where;    /* a hash of where it is read */
   /* It seems dead: before that is told it is looked for once more, for what
    * was read may be what is left of a kernel before. */
   bool doubt;
@@ -67,6 +68,8 @@ struct find
   bool stands; /* QEMU says that it does not run it now */
   bool blind;  /* nor did it say what its vCPUs do, though it could be asked */
   struct beat_table *table;
+  uint64_t kernel; /* by its canary */
+  uint32_t where;  /* a hash of where it is read */
   int fd;
   struct error why;
 };

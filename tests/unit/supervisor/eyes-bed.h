@@ -134,6 +134,8 @@ static int parser_says;
 static unsigned looked;
 static bool asked_doubt, stands;
 static atomic_bool held; /* it takes its time */
+static uint64_t kernel_there; /* which it finds, and where */
+static uint32_t where_there;
 
 int
 find_run_ (struct job *job, void *arg)
@@ -144,6 +146,8 @@ find_run_ (struct job *job, void *arg)
     usleep (1000);
   looked++;
   asked_doubt = f->doubt;
+  f->kernel = kernel_there;
+  f->where = where_there;
   f->stands = stands;
   return parser_says == 0 ? 0
                           : error_set (&f->why, parser_says, "no kernel there");
@@ -218,6 +222,7 @@ setup (void **state)
   asked_doubt = stands = false;
   memset (&had, 0, sizeof had);
   nwaits = 0;
+  kernel_there = where_there = 1;
   w->env.transports = &w->transports;
   w->env.interval_ms = EVERY_MS;
   w->env.anew = on_anew;

@@ -263,6 +263,36 @@ has_news_when_it_panics (void **state)
   assert_int_equal (looked, was);
 }
 
+/* It takes its CPUs away, so that it is read by another table from then on: it
+ * is the same kernel for all that.  Another one is not the one that panicked. */
+static void
+is_known_by_its_canary (void **state)
+{
+  struct world *w = *state;
+
+  lives (w);
+  panics (w, 6000);
+  where_there = 2;
+  until_looked (w, 1000);
+  panics (w, 7000);
+  panics (w, 8000);
+  assert_true (w->panicked);
+}
+
+static void
+may_be_another_kernel (void **state)
+{
+  struct world *w = *state;
+
+  lives (w);
+  panics (w, 6000);
+  kernel_there = where_there = 2;
+  until_looked (w, 1000);
+  panics (w, 7000);
+  panics (w, 8000);
+  assert_false (w->panicked);
+}
+
 /* Who looked for one rests; that is not for who seems dead. */
 static void
 is_looked_at_while_others_rest (void **state)
@@ -297,6 +327,8 @@ main (void)
     T (doubts_and_does_not_find),
     T (doubts_for_long),
     T (has_news_when_it_panics),
+    T (is_known_by_its_canary),
+    T (may_be_another_kernel),
     T (is_looked_at_while_others_rest),
   };
 
