@@ -133,6 +133,13 @@ stopped_by (struct json_object *process)
   return "";
 }
 
+/* The screen is a console too ("tty1"), and nobody's of us. */
+static bool
+is_screen (const char *tty)
+{
+  return strncmp (tty, "tty", 3) == 0 && tty[3] >= '0' && tty[3] <= '9';
+}
+
 const char *
 outside_console_stopped_ (const struct outside *o,
                           struct json_object **ret_waits)
@@ -145,7 +152,8 @@ outside_console_stopped_ (const struct outside *o,
   for (i = 0; (row = outside_next_ (o, "process", &i));)
     {
       task = outside_task_ (o, num_of (row, "pid"));
-      if (!is_console (cmdline, str_of (row, "tty")) || !lives (task))
+      if (!is_console (cmdline, str_of (row, "tty")) || !lives (task)
+          || is_screen (str_of (row, "tty")))
         continue;
       if (!by[0])
         by = stopped_by (row);

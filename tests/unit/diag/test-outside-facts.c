@@ -425,6 +425,10 @@ what_stops_the_console (void **state)
   /* Of another terminal; of one whose driver does not heed it; a lie. */
   look ("", SERIAL ("x") HAS ("9", "90", "'tty':'tty1','tty_stopped':'key'"));
   is_silent_of ("console.stopped");
+  /* Of the screen, which such guests have as a console too. */
+  look ("", "{'row':'system','cmdline':'console=tty1 console=ttyS0'}\n"
+        HAS ("9", "90", "'tty':'tty1','tty_stopped':'key'"));
+  is_silent_of ("console.stopped");
   look ("", CONSOLE HAS ("9", "90", "'tty':'hvc0','tty_stopped':'key'"));
   is_silent_of ("console.stopped");
   look ("", SERIAL ("x") HAS ("9", "90", "'tty':'ttyS0','tty_stopped':'me'"));

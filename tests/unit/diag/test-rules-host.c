@@ -49,6 +49,18 @@ who_is_held_and_who_tells_of_it (void **state)
              "kernel.event.panic@console=Kernel panic - not syncing: "
              "hung_task: blocked tasks;kernel.answers@sysrq=none",
              "silent", "kernel-panic", "INFO: task hung in hold");
+#define SAID_BEFORE                                                           \
+  "vmm.monitor@monitor=answers;vmm.status@monitor=running;"                   \
+  "kernel.answers@sysrq=none;kernel.event.hung_task@console=INFO: task hung;"
+  /* Another report, which did not do it. */
+  concludes (SAID_BEFORE
+             "kernel.event.soft_lockup@console=BUG: soft lockup in spin;"
+             "kernel.event.panic@console=kernel panic: softlockup: hung tasks",
+             "silent", "kernel-panic", "BUG: soft lockup in spin");
+  /* None of them did. */
+  concludes (SAID_BEFORE "kernel.trouble.null_deref@console=null-ptr in f;"
+             "kernel.event.panic@console=kernel panic: Fatal exception",
+             "silent", "kernel-panic", "null-ptr in f");
 }
 
 /* A truth of 1 or 0 is as good as true and false. */
