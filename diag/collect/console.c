@@ -57,12 +57,13 @@ write_index (struct collect_ctx *ctx, const char *file, const struct buf *text,
     {
       long long from = line_at (&typed, kept->typed[i].from);
 
+      /* Of its last byte: what comes behind a line's end is not its. */
       buf_printf (&rows,
                   "{\"offset\":%llu,\"end\":%llu,\"line\":%lld,"
                   "\"last_line\":%lld,\"typed_by\":\"hangdog\"}\n",
                   (unsigned long long) kept->typed[i].from,
                   (unsigned long long) kept->typed[i].to, from,
-                  (long long) line_at (&typed, kept->typed[i].to));
+                  (long long) line_at (&typed, kept->typed[i].to - 1));
     }
   if (rows.len)
     ctx->out->file (ctx->out, file, buf_str (&rows), rows.len);

@@ -41,6 +41,15 @@ struct intent
   void *arg;
 };
 
+/* Why one is dropped that was not begun: all such reasons begin so. */
+#define NOT_DONE "it was not done"
+
+static bool
+was_done (const struct incident_act *act)
+{
+  return strncmp (act->why, NOT_DONE, sizeof NOT_DONE - 1) != 0;
+}
+
 /* So long the guest has stood for it by now, or stood; at most: from when it
  * was on its way to the disk. */
 static uint64_t
@@ -59,7 +68,8 @@ over (struct active *a, struct incident_act *act,
       enum incident_act_state state, const char *why)
 {
   incident_act_over (act, state, why);
-  /* What was dropped was not done, or nobody knows until when it was. */
+  /* What was dropped was not done, or nobody knows until when it was: see
+   * all_stood(). */
   if (state == ACT_UNDONE)
     a->stood_ms += stood_ms (act);
   a->undo_tries = 0;
@@ -76,9 +86,9 @@ on_intent_stored (const struct error *err, struct json_object *answer,
 
   incident_answered (i->a);
   if (!i->fn (err, i->arg) && act)
-    over (i->a, act, ACT_DROPPED, "it was not done: too late");
+    over (i->a, act, ACT_DROPPED, NOT_DONE ": too late");
   else if (err && act)
-    over (i->a, act, ACT_DROPPED, "it was not done: it was not on disk");
+    over (i->a, act, ACT_DROPPED, NOT_DONE ": it was not on disk");
   free (i);
 }
 
@@ -106,7 +116,7 @@ incident_act_begins (struct active *a, const char *undo,
   else if (incident_intend (&a->inc, undo, clock_wall_ms (), &act, &err) == 0
            && open_elsewhere (a, act->act))
     {
-      incident_act_over (act, ACT_DROPPED, "it was not done");
+      incident_act_over (act, ACT_DROPPED, NOT_DONE);
       error_set (&err, EBUSY, "an earlier change of it is not undone yet");
     }
   if (err.code)
@@ -399,15 +409,38 @@ incidents_acts_new (struct incidents *in, struct error *err)
 }
 
 void
+incident_acts_recall (struct active *a)
+{
+  for (unsigned i = 0; i < a->inc.nacts; i++)
+    if (a->inc.acts[i].state == ACT_UNDONE)
+      a->stood_ms += stood_ms (&a->inc.acts[i]);
+}
+
+/* In all; false: it was stopped, and nobody saw it go on. */
+static bool
+all_stood (const struct active *a, uint64_t *ret)
+{
+  *ret = a->stood_ms;
+  for (unsigned i = 0; i < a->inc.nacts; i++)
+    {
+      const struct incident_act *act = &a->inc.acts[i];
+
+      if (act->state == ACT_DROPPED && was_done (act) && stood_ms (act))
+        return false;
+      if (act->state == ACT_OPEN)
+        *ret += stood_ms (act);
+    }
+  return true;
+}
+
+void
 incident_acts_impact (const struct active *a, struct json_object *head)
 {
   struct json_object *list = json_get (head, "impact");
-  uint64_t stood = a->stood_ms;
+  uint64_t stood;
 
-  for (unsigned i = 0; i < a->inc.nacts; i++)
-    if (a->inc.acts[i].state == ACT_OPEN)
-      stood += stood_ms (&a->inc.acts[i]);
-  json_add_int (head, "vm_paused_ms", (int64_t) stood);
+  if (all_stood (a, &stood))
+    json_add_int (head, "vm_paused_ms", (int64_t) stood);
   if (!list && a->inc.nacts)
     {
       list = json_object_new_array ();

@@ -262,6 +262,8 @@ int incidents_acts_new (struct incidents *in, struct error *err);
 void incident_act_begins (struct active *a, const char *undo,
                           diagnosis_answer_fn *fn, void *arg);
 void incident_act_undone (struct active *a, const char *name);
+/* One of a daemon before this one: for how long the guest stood then. */
+void incident_acts_recall (struct active *a);
 /* Begins what of the open ones nobody is at. */
 void incidents_undo (struct incidents *in);
 /* Is something to be undone before that guest is looked at? */

@@ -44,6 +44,7 @@ resurrect (struct incidents *in, const struct incident *inc)
     return NULL;
   a->life = LIFE_DONE;
   a->inc.phase = INCIDENT_PACKED;
+  incident_acts_recall (a);
   return a;
 }
 

@@ -156,8 +156,9 @@ hub_kept (struct hub *hub, const char *uuid, const char *console,
       ret->nmarks = 2;
       ret->marks[0] = (struct hub_mark){ 0, play.last_ms - 1000 };
       ret->marks[1] = (struct hub_mark){ 50, play.last_ms };
-      ret->ntyped = 1;
-      ret->typed[0] = (struct tap_span){ 4, play.kept_len };
+      ret->ntyped = 2;
+      ret->typed[0] = (struct tap_span){ 4, 47 }; /* a line and its end */
+      ret->typed[1] = (struct tap_span){ 50, play.kept_len };
     }
   return 0;
 }
@@ -607,7 +608,9 @@ test_console (void **state)
             (unsigned long long) now_ms - 4000);
   assert_non_null (strstr (file_of (h, "console/index.jsonl"), row));
   assert_non_null (strstr (file_of (h, "console/index.jsonl"),
-                           "\"line\":1,\"last_line\":7,\"typed_by\""));
+                           "\"line\":1,\"last_line\":1,\"typed_by\""));
+  assert_non_null (strstr (file_of (h, "console/index.jsonl"),
+                           "\"line\":2,\"last_line\":7,\"typed_by\""));
   assert_string_not_equal (file_of (h, "console/shim_cons-tail.raw"),
                            "(none)");
   haul_free (h);

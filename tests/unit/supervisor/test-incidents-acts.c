@@ -89,10 +89,10 @@ without_jobs (void **state)
 
 #define T(fn) cmocka_unit_test_setup_teardown (fn, with_jobs, without_jobs)
 
-/* One that a daemon before had, with that act open. */
+/* One that a daemon before had; undone_wall_ms 0: with that act open. */
 static void
-had (struct world *w, const char *place, int pid, unsigned boot,
-     enum incident_end end, const char *undo)
+had_acted (struct world *w, const char *place, int pid, unsigned boot,
+           enum incident_end end, const char *undo, uint64_t undone_wall_ms)
 {
   struct incident inc = { .rev = 3,
                           .end = end,
@@ -107,7 +107,19 @@ had (struct world *w, const char *place, int pid, unsigned boot,
   inc.inc.boot = boot;
   snprintf (inc.scenario, sizeof inc.scenario, "uptime");
   assert_int_equal (incident_intend (&inc, undo, 5, &act, NULL), 0);
+  if (undone_wall_ms)
+    {
+      incident_act_over (act, ACT_UNDONE, NULL);
+      act->over_wall_ms = undone_wall_ms;
+    }
   store (w, &inc, place);
+}
+
+static void
+had (struct world *w, const char *place, int pid, unsigned boot,
+     enum incident_end end, const char *undo)
+{
+  had_acted (w, place, pid, boot, end, undo, 0);
 }
 
 static enum incident_act_state
@@ -250,6 +262,34 @@ of_one_that_never_stood_that_is_told (void **state)
 }
 
 /* ---- a daemon before this one died ---- */
+
+static void
+how_long_it_stood_then_is_told (void **state)
+{
+  struct world *w = *state;
+
+  had_acted (w, "open", 6, 0, INCIDENT_NOT_ENDED, UNDO_PAUSE, 7005);
+  incidents_writer_up (w->incidents);
+  loop_advance (w->d.loop, FIND_GUESTS_MS + 1);
+  turn (w);
+  assert_non_null (w->head);
+  assert_int_equal (json_get_int (w->head, "vm_paused_ms", -1), 7000);
+}
+
+/* "Not at all" would be a lie. */
+static void
+until_when_it_stood_may_not_be_known (void **state)
+{
+  struct world *w = *state;
+
+  had (w, "open", 6, 0, INCIDENT_NOT_ENDED, UNDO_PAUSE);
+  incidents_writer_up (w->incidents);
+  loop_advance (w->d.loop, FIND_GUESTS_MS + 1);
+  turn (w);
+  assert_int_equal (state_of (w), ACT_DROPPED);
+  assert_non_null (w->head);
+  assert_int_equal (json_get_int (w->head, "vm_paused_ms", -1), -1);
+}
 
 static void
 first_it_is_undone_and_then_looked_at (void **state)
@@ -395,6 +435,8 @@ main (void)
     T (what_a_diagnosis_leaves_is_undone),
     T (how_long_it_stood_is_told),
     T (of_one_that_never_stood_that_is_told),
+    T (how_long_it_stood_then_is_told),
+    T (until_when_it_stood_may_not_be_known),
     T (first_it_is_undone_and_then_looked_at),
     T (a_guest_that_never_listens_is_looked_at),
     T (some_are_given_up),
