@@ -232,13 +232,13 @@ static const struct sign
   double from;
   const char *text;
 } signs[] = {
-  { all_wait, 5, "all of it waited for memory %.0f % of the last seconds" },
-  { some_wait, 25, "somebody waited for memory %.0f % of the last seconds" },
-  { killed, 1, "%.0f of it were killed between two looks" },
-  { reclaimers, 1, "tasks that look for some right now: %.0f" },
-  { swapped, 0.5, "%.0f % of it went to swap or back between two looks" },
-  { searched, 1, "%.0f % of it was searched for some between two looks" },
-  { used_up, 50, "%.0f % of it has no more than its kernel's reserve" },
+  { all_wait, 5, "everything waited for some %.0f % of the time" },
+  { some_wait, 25, "something waited for some %.0f % of the time" },
+  { killed, 1, "%.0f tasks were killed meanwhile" },
+  { reclaimers, 1, "tasks that look for some now: %.0f" },
+  { swapped, 0.5, "%.0f % went to swap or back meanwhile" },
+  { searched, 1, "%.0f % was searched meanwhile" },
+  { used_up, 50, "%.0f % is down to the kernel's reserve" },
 };
 
 /* Their texts have one number, and no other use of "%". */
@@ -267,7 +267,7 @@ outside_short_of_memory_ (const struct outside *o, struct buf *to)
       if (v < signs[i].from)
         continue;
       if (to && n == 0)
-        buf_printf (to, "%.0f %% of it could be had", 100 * left);
+        buf_printf (to, "%.0f %% is left", 100 * left);
       if (to)
         {
           buf_puts (to, ", ");

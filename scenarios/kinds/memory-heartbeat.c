@@ -235,8 +235,9 @@ is_dead (const struct beating *h, const struct own *own, uint64_t now_ms,
       units_format_duration (text, sizeof text, stands_for (h, i, now_ms));
       if (stands_for (h, i, now_ms) >= own->stands_ms)
         {
-          report_set (ret, rungs[i].dead, rungs[i].code, "%s for %s: %s",
-                      rungs[i].what, text, why_of (h, why, sizeof why));
+          report_set (ret, rungs[i].dead, rungs[i].code, "%s%s%s: %s",
+                      rungs[i].what, own->stands_ms ? " for " : "",
+                      own->stands_ms ? text : "", why_of (h, why, sizeof why));
           return true;
         }
       report_set (ret, OUTCOME_NO_VERDICT, "not-yet",

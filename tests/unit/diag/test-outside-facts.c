@@ -309,12 +309,10 @@ who_has_the_memory (void **state)
         "{'row':'cgroup','cgroup':'/a.service','used':9000}\n"
         "{'row':'cgroup','cgroup':'/b.service','used':2000000}\n");
   says ("mem.waits=24.40");
-  says ("mem.short=5 % of it could be had, all of it waited for memory 24 % of "
-        "the last seconds");
+  says ("mem.short=5 % is left, everything waited for some 24 % of the time");
   says ("mem.held_by=shared memory and tmpfs, most of it of /b.service");
   look ("{'row':'mem','total_pages':1000,'swapped_out':10}\n", SYSTEM LITTLE);
-  says ("mem.short=5 % of it could be had, 8 % of it went to swap or back "
-        "between two looks");
+  says ("mem.short=5 % is left, 8 % went to swap or back meanwhile");
   says ("mem.held_by=shared memory and tmpfs");
   look ("", SYSTEM LITTLE);
   is_silent_of ("mem.short");

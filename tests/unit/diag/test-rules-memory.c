@@ -83,7 +83,7 @@ names_class_and_culprit (void **state)
              "xoff", "host-starved", NULL);
   /* Whoever waits waits for memory, and the host gives little besides. */
 #define SHORT                                                                 \
-  ";mem.available=0.06;mem.file_cache=0.02;mem.short=6 % of it could be had;"  \
+  ";mem.available=0.06;mem.file_cache=0.02;mem.short=6 % is left;"             \
   "qemu.wanted@host=2.3;qemu.got@host=0.12;mem.held_by=shared memory and tmpfs"
   concludes (LIVES SHORT ";kernel.answers@sysrq=shown", "no-echo",
              "out-of-memory", "memory, held by shared memory and tmpfs");
