@@ -37,6 +37,9 @@
 #define BLIND_MS 30000u
 /* Behind what hangdog had a kernel print. */
 #define OURS_MS 3000u
+/* Who can't be looked for: the look before it has not come back, or there is no
+ * thread for it. */
+#define BUSY_MS 2000u
 /* Whose memory does not come back is left alone for so long. */
 #define STUCK_MS (10u * 60 * 1000)
 
@@ -206,6 +209,19 @@ is_read (const struct guest *g)
   return g->run == GUEST_RUNNING && g->intent == INTENT_RUN && g->inc.pid > 0;
 }
 
+/* Meanwhile it is the others' turn. */
+static void
+put_off (struct eyes *e, struct eye *eye)
+{
+  uint64_t now = loop_now (e->env.loop);
+
+  if (eye->doubt)
+    eye->doubt_ms = now + BUSY_MS;
+  else if (eye->state == EYE_WAITS)
+    eye->due_ms = now + BUSY_MS;
+  e->rest_ms = now + TICK_MS;
+}
+
 static void
 begin_find (struct eyes *e, struct eye *eye)
 {
@@ -232,8 +248,7 @@ begin_find (struct eyes *e, struct eye *eye)
   if (job_start (e->env.jobs, &spec, NULL) < 0)
     {
       find_free_ (f);
-      /* It is being looked at otherwise. */
-      e->rest_ms = loop_now (e->env.loop) + TICK_MS;
+      put_off (e, eye);
       return;
     }
   e->finding = true;

@@ -133,7 +133,7 @@ monitor_blocked (int pid, struct monitor_vcpu ret[MONITOR_MAX_VCPUS])
 static int parser_says;
 static unsigned looked;
 static bool asked_doubt, stands;
-static atomic_bool held; /* it takes its time */
+static atomic_bool held; /* that of A takes its time */
 static uint64_t kernel_there; /* which it finds, and where */
 static uint32_t where_there;
 
@@ -142,7 +142,7 @@ find_run_ (struct job *job, void *arg)
 {
   struct find *f = arg;
 
-  while (atomic_load (&held))
+  while (atomic_load (&held) && strcmp (f->guest->inc.uuid, A) == 0)
     usleep (1000);
   looked++;
   asked_doubt = f->doubt;

@@ -313,6 +313,42 @@ is_looked_at_while_others_rest (void **state)
   assert_true (asked_doubt);
 }
 
+static void
+another_appears (struct world *w)
+{
+  struct guest *g = guest_new ();
+
+  snprintf (g->inc.uuid, sizeof g->inc.uuid, "b%s", A + 1);
+  g->inc.pid = 8;
+  g->inc.start_time = 200;
+  snprintf (g->name, sizeof g->name, "b");
+  snprintf (g->display, sizeof g->display, "b");
+  snprintf (g->source, sizeof g->source, "rundir");
+  snprintf (g->host, sizeof g->host, "/run/y");
+  g->run = GUEST_RUNNING;
+  registry_update (w->env.registry, g);
+}
+
+/* Whose look does not come back is asked for again, and nobody waits for it. */
+static void
+keeps_nobody_from_being_found (void **state)
+{
+  struct world *w = *state;
+  struct job_stats stats;
+
+  atomic_store (&held, true);
+  for (unsigned i = 0; i < 120; i++)
+    loop_advance (w->env.loop, 250);
+  UNTIL_LOOP (w->env.loop,
+              (job_pool_stats (w->env.jobs, &stats), stats.discarded == 1));
+  loop_advance (w->env.loop, 11 * 60 * 1000);
+  another_appears (w);
+  until_looked (w, 30000);
+  atomic_store (&held, false);
+  UNTIL_LOOP (w->env.loop,
+              (job_pool_stats (w->env.jobs, &stats), stats.threads == 0));
+}
+
 int
 main (void)
 {
@@ -330,6 +366,7 @@ main (void)
     T (is_known_by_its_canary),
     T (may_be_another_kernel),
     T (is_looked_at_while_others_rest),
+    T (keeps_nobody_from_being_found),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
