@@ -39,6 +39,9 @@
 #define FD_PAGE (HELPER_CHANNEL + 2)
 #define FD_STACKS (HELPER_CHANNEL + 3) /* with {"stacks": true} */
 #define FD_SCOPE (HELPER_CHANNEL + 4)  /* the same */
+#define STACKS_MAX (2 * FOLDED_MAX) /* the last line begins before that */
+/* Whoever writes more than the limit is killed, and there is no page. */
+#define FILE_MAX (STACKS_MAX > REPORT_MAX ? STACKS_MAX : REPORT_MAX)
 #define DEPTH_MAX 4
 #define FILES_MOST 1024
 #define SAY_MS 2000
@@ -186,13 +189,14 @@ put_stacks (const struct buf *stacks)
 {
   static const struct speedscope scope
       = { .name = "where its tasks stand", .unit = "none" };
-  CLEANUP_BUF struct buf out = BUF_INIT (REPORT_MAX);
+  CLEANUP_BUF struct buf out = BUF_INIT (STACKS_MAX);
 
   (void) io_write (FD_STACKS, buf_str (stacks), stacks->len);
   if (speedscope_write (&scope, buf_str (stacks), stacks->len, &out, NULL)
           == 0
-      && !out.cut)
-    (void) io_write (FD_SCOPE, buf_str (&out), out.len);
+      && !out.cut && io_write (FD_SCOPE, buf_str (&out), out.len) < 0)
+    /* Half a document is none; whoever asked leaves out what is empty. */
+    (void) !ftruncate (FD_SCOPE, 0);
 }
 
 static int
@@ -200,7 +204,7 @@ page (const struct frame *f, struct error *err)
 {
   CLEANUP_BUF struct buf out = BUF_INIT (REPORT_MAX);
   CLEANUP_BUF struct buf text = BUF_INIT (BUNDLE_MAX_MANIFEST);
-  CLEANUP_BUF struct buf stacks = BUF_INIT (2 * FOLDED_MAX);
+  CLEANUP_BUF struct buf stacks = BUF_INIT (STACKS_MAX);
   bool wanted = json_get_bool (f->head, "stacks", false);
   struct folder folder
       = { .source = { .read = read_file,
@@ -266,7 +270,7 @@ main (void)
 
   helper_confine (&(struct helper_limits){ .memory_bytes = 512u << 20,
                                            .files = 32,
-                                           .file_bytes = REPORT_MAX });
+                                           .file_bytes = FILE_MAX });
   helper_enclose (&(struct helper_jail){ .read = { "/proc/self/fd/4" } });
   alarm (MAKE_MS / 1000 + 1);
   if (frame_read (HELPER_CHANNEL, &f, clock_ms () + SAY_MS, NULL) < 0)

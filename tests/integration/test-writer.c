@@ -295,6 +295,57 @@ test_reload_and_dir (void **state)
   has_page (path, "D;entry;f_waits 1\n");
 }
 
+/* As deep as a guest can make them, and each its own. */
+static void
+many_stacks (struct buf *rows)
+{
+  for (unsigned i = 0; i < 500; i++)
+    {
+      buf_printf (rows, "{\"row\":\"stack\",\"id\":\"%u\",\"frames\":[", i);
+      for (unsigned k = 0; k < 32; k++)
+        buf_printf (rows, "%s\"f%u_%090u\"", k ? "," : "", i, k);
+      buf_printf (rows, "]}\n{\"row\":\"task\",\"pid\":%u,\"comm\":\"c\","
+                        "\"state\":\"D\",\"stack\":\"%u\"}\n", i + 2, i);
+    }
+}
+
+static void
+test_page_of_many (void **state)
+{
+  struct bed *w = *state;
+  CLEANUP_BUF struct buf rows = BUF_INIT (4u << 20);
+  CLEANUP_FRAME struct frame f = { 0 };
+  struct found found = { BUF_INIT (4096), BUF_INIT (4096), false };
+  static const struct bundle_reader_ops ops
+      = { .member = on_member, .data = on_data, .member_end = on_end };
+  char id[40], sink[160], path[256];
+
+  built_path (w->libexec, "");
+  snprintf (sink, sizeof sink, "{\"url\":\"dir:%s\"}", w->tmp.path);
+  bed_start_writer (w, sink);
+  bed_fill (w, bed_uuid (id, 5));
+  many_stacks (&rows);
+  for (size_t at = 0, n; at < rows.len; at += n)
+    {
+      struct json_object *o = bed_op_new ("artifact", id);
+
+      n = rows.len - at < (64u << 10) ? rows.len - at : 64u << 10;
+      json_add_str (o, "name", "memory/look.jsonl");
+      json_add_int (o, "offset", (int64_t) at);
+      assert_int_equal (bed_ask (w, o, rows.data + at, n, NULL), 0);
+    }
+  assert_int_equal (bed_pack (w, id, NULL), 0);
+  assert_int_equal (bed_await (w, 0, "shipped", id, &f), 0);
+  snprintf (path, sizeof path, "%s/%s.tar.zst", w->tmp.path, id);
+  CLEANUP_CLOSE int fd = open (path, O_RDONLY | O_CLOEXEC);
+  assert_int_equal (bundle_read (fd, 1u << 30, &ops, &found, NULL), 0);
+  assert_non_null (strstr (buf_str (&found.names), "index.html "));
+  assert_non_null (strstr (buf_str (&found.names), "stacks.folded "));
+  assert_non_null (strstr (buf_str (&found.names), "stacks.speedscope.json "));
+  buf_done (&found.names);
+  buf_done (&found.stacks);
+}
+
 /* The daemon was restarted: its successor comes by the keeper. */
 static void
 another_daemon (struct bed *w)
@@ -537,7 +588,8 @@ main (void)
   const struct CMUnitTest tests[] = {
     T (test_deliver),        T (test_open_survives), T (test_exactly_once),
     T (test_end_is_told),    T (test_several),
-    T (test_reload_and_dir), T (test_denied),        T (test_new_peer),
+    T (test_reload_and_dir), T (test_page_of_many),  T (test_denied),
+    T (test_new_peer),
     T (test_ping_and_stop),  T (test_hung_disk),     T (test_state_files),
   };
 
