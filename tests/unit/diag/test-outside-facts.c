@@ -440,6 +440,11 @@ what_stops_the_console (void **state)
   says ("console.waits=sh (9), for 14 s");
   look ("", SERIAL ("tty_wait_until_sent") BOTH);
   says ("console.waits=sh (9), for 14 s");
+  /* In whatever order they come; of two with one number it is the first. */
+  look ("", SERIAL ("n_tty_write") HAS ("30", "6", "'tty':'ttyS0'")
+            HAS ("9", "8.4", "'tty':'ttyS0'") HAS ("20", "7", "'tty':'ttyS0'")
+            HAS ("9", "99", "'tty':'ttyS0'"));
+  says ("console.waits=sh (9), for 8 s");
   /* For a moment; and who reads. */
   look ("", SERIAL ("n_tty_write") HAS ("9", "2", "'tty':'ttyS0'"));
   is_silent_of ("console.waits");
