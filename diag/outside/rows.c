@@ -12,6 +12,7 @@
 
 #define MAX_STACKS (1u << 20)
 #define MAX_KEPT 20000
+#define MAX_CPUS 1024 /* a kernel may say that it has 8192: each is compared */
 
 /* ---- keeping them ---- */
 
@@ -82,6 +83,8 @@ is_wanted (const char *kind, struct json_object *row)
     return json_get (row, "tty")
            || (json_get (row, "max_files")
                && num_of (row, "files") >= num_of (row, "max_files") - 1);
+  if (num_of (row, "cpu") >= MAX_CPUS)
+    return false;
   for (size_t i = 0; i < ARRAY_LEN (kinds); i++)
     if (strcmp (kind, kinds[i]) == 0)
       return true;
