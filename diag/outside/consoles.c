@@ -151,9 +151,9 @@ outside_console_stopped_ (const struct outside *o,
   *ret_waits = NULL;
   for (i = 0; (row = outside_next_ (o, "process", &i));)
     {
-      task = outside_task_ (o, num_of (row, "pid"));
-      if (!is_console (cmdline, str_of (row, "tty")) || !lives (task)
-          || is_screen (str_of (row, "tty")))
+      if (!is_console (cmdline, str_of (row, "tty"))
+          || is_screen (str_of (row, "tty"))
+          || !lives (task = outside_task_ (o, num_of (row, "pid"))))
         continue;
       if (!by[0])
         by = stopped_by (row);

@@ -501,6 +501,7 @@ sort (struct outside *o)
 void
 outside_judge (struct outside *o)
 {
+  outside_sort_tasks_ (o);
   o->lacks_memory = outside_short_of_memory_ (o, NULL);
   look_at_system (o);
   outside_cpus_ (o);

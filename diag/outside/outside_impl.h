@@ -28,6 +28,7 @@ struct outside
   struct ended_log ended; /* whom its kernel has ended */
   struct outside_finding list[OUTSIDE_FINDINGS];
   size_t n;
+  struct outside_pid *pids; /* of all tasks, sorted; NULL = they are not */
   size_t irqs_off; /* CPUs that take no interrupts, and not for a moment */
   bool arm; /* its kernel is one for arm64 */
   bool lacks_memory; /* as outside_short_of_memory_() says */
@@ -82,6 +83,8 @@ struct json_object *outside_before_ (const struct outside *o,
                                      const char *kind, const char *key,
                                      long long want);
 struct json_object *outside_task_ (const struct outside *o, long long pid);
+/* All were added: each is found at once. */
+void outside_sort_tasks_ (struct outside *o);
 
 /* A culprit: who, and where it stands; to be added to, and put.  who and where
  * may be NULL. */

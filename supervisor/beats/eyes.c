@@ -54,6 +54,7 @@ struct eyes
   struct eye **list; /* by id - 1; NULL where nobody is */
   size_t n;
   bool finding; /* one at a time: it costs a parser's CPU */
+  bool of_doubt; /* the last of them */
   uint64_t find_ms, rest_ms; /* when that began; until when nobody is */
 };
 
@@ -252,6 +253,7 @@ begin_find (struct eyes *e, struct eye *eye)
       return;
     }
   e->finding = true;
+  e->of_doubt = eye->doubt;
   e->find_ms = loop_now (e->env.loop);
   eye->state = EYE_FINDS;
 }
@@ -354,10 +356,11 @@ wants_find (const struct eye *eye, uint64_t now)
          || (eye->state == EYE_BEATS && eye->doubt && now >= eye->doubt_ms);
 }
 
+/* Of one kind: the one that was to be looked for first. */
 static bool
 is_before (const struct eye *a, const struct eye *b)
 {
-  return a->doubt != b->doubt ? a->doubt : a->due_ms < b->due_ms;
+  return a->doubt ? a->doubt_ms < b->doubt_ms : a->due_ms < b->due_ms;
 }
 
 static void
@@ -366,7 +369,7 @@ tick (struct timer *t, void *arg)
   struct eyes *e = arg;
   uint64_t now = loop_now (e->env.loop);
   uint32_t ids[BEATER_ASK_MAX];
-  struct eye *next = NULL;
+  struct eye *next = NULL, *doubted = NULL, **of_kind;
   unsigned n = 0;
 
   timer_in (t, TICK_MS);
@@ -379,14 +382,20 @@ tick (struct timer *t, void *arg)
         continue;
       if (eye->found_ms && eye->due_ms <= now && n < BEATER_ASK_MAX)
         ids[n++] = eye->id;
-      if (wants_find (eye, now) && (!next || is_before (eye, next)))
-        next = eye;
+      of_kind = eye->doubt ? &doubted : &next;
+      if (wants_find (eye, now) && (!*of_kind || is_before (eye, *of_kind)))
+        *of_kind = eye;
     }
   if (beater_ask (e->beater, ids, n))
     for (unsigned i = 0; i < n; i++)
       by_id (e, ids[i])->due_ms = now + e->env.interval_ms;
-  /* One in doubt has a rest of its own. */
-  if (next && !e->finding && (next->doubt || now >= e->rest_ms))
+  if (now < e->rest_ms)
+    next = NULL;
+  /* One in doubt has a rest of its own, and goes first; but who has himself
+   * doubted all the time must not keep others from being looked for at all. */
+  if (doubted && (!next || !e->of_doubt))
+    next = doubted;
+  if (next && !e->finding)
     begin_find (e, next);
 }
 

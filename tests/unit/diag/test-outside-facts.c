@@ -319,6 +319,19 @@ who_has_the_memory (void **state)
   is_silent_of ("mem.held_by");
 }
 
+/* A kernel may say that it has any number of CPUs: those of a guest are low. */
+static void
+only_so_many_cpus (void **state)
+{
+#define OFF(cpu)                                                              \
+  "{'row':'cpu','cpu':" cpu ",'vcpu':0,'irqs_off':true,'mode':'kernel',"      \
+  "'pc':'0x10','at':'f+0x1/0x2'}\n"
+  look ("", SYSTEM OFF ("1023"));
+  assert_non_null (strstr (have, "finding.hard_lockup="));
+  look ("", SYSTEM OFF ("1024"));
+  is_silent_of ("finding.hard_lockup");
+}
+
 static void
 all_of_them_stopped (void **state)
 {
@@ -438,6 +451,11 @@ what_stops_the_console (void **state)
   says ("console.waits=sh (9), for 14 s");
   look ("", SERIAL ("tty_wait_until_sent") BOTH);
   says ("console.waits=sh (9), for 14 s");
+  /* In whatever order they come; of two with one number it is the first. */
+  look ("", SERIAL ("n_tty_write") HAS ("30", "6", "'tty':'ttyS0'")
+            HAS ("9", "8.4", "'tty':'ttyS0'") HAS ("20", "7", "'tty':'ttyS0'")
+            HAS ("9", "99", "'tty':'ttyS0'"));
+  says ("console.waits=sh (9), for 8 s");
   /* For a moment; and who reads. */
   look ("", SERIAL ("n_tty_write") HAS ("9", "2", "'tty':'ttyS0'"));
   is_silent_of ("console.waits");
@@ -489,6 +507,7 @@ main (void)
     cmocka_unit_test (what_serves_it),
     cmocka_unit_test (who_is_not_run_keeps_nothing),
     cmocka_unit_test (who_has_the_memory),
+    cmocka_unit_test (only_so_many_cpus),
     cmocka_unit_test (all_of_them_stopped),
     cmocka_unit_test (takes_anything),
     cmocka_unit_test (tells_who_stands),

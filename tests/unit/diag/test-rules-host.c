@@ -44,6 +44,13 @@ who_is_held_and_who_tells_of_it (void **state)
              "qemu.stuck_threads@host=2",
              "ticks-dead", "host-starved",
              "host: QEMU waits in its kernel");
+  /* Whose processors tell their registers is not held: it is another thread. */
+  concludes ("vmm.monitor@monitor=answers;vmm.status@monitor=running;"
+             "kernel.clock_moved=0;kernel.panicked=0;qemu.wanted@host=0.01;"
+             "qemu.stuck_threads@host=1;culprit.hard_lockup=f [m];"
+             "finding.hard_lockup=CPU 0 is halted with interrupts off, at f: "
+             "nothing wakes it",
+             "ticks-dead", "hard-lockup", "f [m]");
   concludes ("vmm.monitor@monitor=answers;vmm.status@monitor=running;"
              "kernel.event.hung_task@console=INFO: task hung in hold;"
              "kernel.event.panic@console=Kernel panic - not syncing: "

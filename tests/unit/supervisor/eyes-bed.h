@@ -132,6 +132,7 @@ monitor_blocked (int pid, struct monitor_vcpu ret[MONITOR_MAX_VCPUS])
 /* What the parser says: 0, or why there is no kernel. */
 static int parser_says;
 static unsigned looked;
+static char order[8]; /* of whom: the first letters of their uuids */
 static bool asked_doubt, stands;
 static atomic_bool held; /* that of A takes its time */
 static uint64_t kernel_there; /* which it finds, and where */
@@ -144,7 +145,7 @@ find_run_ (struct job *job, void *arg)
 
   while (atomic_load (&held) && strcmp (f->guest->inc.uuid, A) == 0)
     usleep (1000);
-  looked++;
+  order[looked++ % sizeof order] = f->guest->inc.uuid[0];
   asked_doubt = f->doubt;
   f->kernel = kernel_there;
   f->where = where_there;
@@ -185,6 +186,23 @@ on_guest (enum guest_change change, const struct guest *was,
   struct world *w = arg;
 
   eyes_guest (w->e, change, was, now);
+}
+
+/* Beside the guest of this bed. */
+static inline void
+another_appears (struct world *w, char letter)
+{
+  struct guest *g = guest_new ();
+
+  snprintf (g->inc.uuid, sizeof g->inc.uuid, "%c%s", letter, A + 1);
+  g->inc.pid = 7;
+  g->inc.start_time = 100 + (uint64_t) letter;
+  snprintf (g->name, sizeof g->name, "%c", letter);
+  snprintf (g->display, sizeof g->display, "%c", letter);
+  snprintf (g->source, sizeof g->source, "rundir");
+  snprintf (g->host, sizeof g->host, "/run/%c", letter);
+  g->run = GUEST_RUNNING;
+  registry_update (w->env.registry, g);
 }
 
 static inline void
@@ -309,7 +327,7 @@ beats (struct world *w, uint64_t at_ms, uint64_t moved, bool canary)
 
 /* One of which its kernel says that it panicked. */
 static inline void
-panics (struct world *w, uint64_t at_ms)
+panics_of (struct world *w, uint32_t id, uint64_t at_ms)
 {
   struct beat b = {
     .at_ms = at_ms, .hz = 250, .cpus = 1, .of_cpus = 1, .panic_cpu = 0,
@@ -317,8 +335,14 @@ panics (struct world *w, uint64_t at_ms)
     .cpu[0] = { .switches = 500, .clock_ns = 99000000000, .has = 0x3f },
   };
 
-  beater.ops->beat (1, &b, beater.arg);
+  beater.ops->beat (id, &b, beater.arg);
   assert_int_equal (loop_round (w->env.loop, 0, NULL), 0);
+}
+
+static inline void
+panics (struct world *w, uint64_t at_ms)
+{
+  panics_of (w, 1, at_ms);
 }
 
 /* ---- a life ---- */

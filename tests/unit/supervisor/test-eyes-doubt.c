@@ -313,22 +313,6 @@ is_looked_at_while_others_rest (void **state)
   assert_true (asked_doubt);
 }
 
-static void
-another_appears (struct world *w)
-{
-  struct guest *g = guest_new ();
-
-  snprintf (g->inc.uuid, sizeof g->inc.uuid, "b%s", A + 1);
-  g->inc.pid = 8;
-  g->inc.start_time = 200;
-  snprintf (g->name, sizeof g->name, "b");
-  snprintf (g->display, sizeof g->display, "b");
-  snprintf (g->source, sizeof g->source, "rundir");
-  snprintf (g->host, sizeof g->host, "/run/y");
-  g->run = GUEST_RUNNING;
-  registry_update (w->env.registry, g);
-}
-
 /* Whose look does not come back is asked for again, and nobody waits for it. */
 static void
 keeps_nobody_from_being_found (void **state)
@@ -342,11 +326,36 @@ keeps_nobody_from_being_found (void **state)
   UNTIL_LOOP (w->env.loop,
               (job_pool_stats (w->env.jobs, &stats), stats.discarded == 1));
   loop_advance (w->env.loop, 11 * 60 * 1000);
-  another_appears (w);
+  another_appears (w, 'b');
   until_looked (w, 30000);
   atomic_store (&held, false);
   UNTIL_LOOP (w->env.loop,
               (job_pool_stats (w->env.jobs, &stats), stats.threads == 0));
+}
+
+/* Who dies all the time has others wait, but not for ever. */
+static void
+is_not_always_before_others (void **state)
+{
+  struct world *w = *state;
+  struct job_stats stats;
+
+  until_looked (w, 30000);
+  another_appears (w, 'c');
+  until_looked (w, 30000);
+  panics_of (w, 1, 1000);
+  panics_of (w, 1, 2000);
+  panics_of (w, 2, 1000);
+  panics_of (w, 2, 2000);
+  another_appears (w, 'b');
+  atomic_store (&held, true);
+  loop_advance (w->env.loop, 12000);
+  atomic_store (&held, false);
+  UNTIL_LOOP (w->env.loop,
+              (job_pool_stats (w->env.jobs, &stats), stats.running == 0));
+  until_looked (w, 1000);
+  until_looked (w, 1000);
+  assert_memory_equal (order, "acabc", 5);
 }
 
 int
@@ -367,6 +376,7 @@ main (void)
     T (may_be_another_kernel),
     T (is_looked_at_while_others_rest),
     T (keeps_nobody_from_being_found),
+    T (is_not_always_before_others),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
