@@ -283,8 +283,12 @@ main (int argc, char **argv)
   must (-pthread_create (&w.thread, NULL, run_fake, w.fake), NULL);
   hubworld_start (&w.w, NULL, NULL, &sink);
   hubworld_do (&w.w, begin, &w);
+  /* Connected: nobody has said anything yet. */
   for (uint64_t until = clock_ms () + UNTIL_MS;
-       hubworld_count (&w.w, CONSOLE_TALKING) < w.n && clock_ms () < until;)
+       hubworld_count (&w.w, CONSOLE_SILENT)
+                   + hubworld_count (&w.w, CONSOLE_TALKING)
+               < w.n
+       && clock_ms () < until;)
     nap_ms (20);
   if (seconds)
     measure_cpu (&w, seconds);
