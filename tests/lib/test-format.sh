@@ -26,7 +26,8 @@ case ${HD_FORMAT:-0} in
     1)
         for f in "${files[@]}"; do "$tool" "$f" | diff -u --label "$f" --label "$f as .clang-format has it" "$f" - || failed=1; done ;;
     *)
-        lines=$(for f in "${files[@]}"; do "$tool" "$f" | diff "$f" -; done | grep -c '^>')
+        # All in one go: a process or two for each file takes most of a minute.
+        lines=$(diff <(cat "${files[@]}") <(printf '%s\0' "${files[@]}" | xargs -0 "$tool") | grep -c '^>')
         echo "clang-format would change $lines lines (HD_FORMAT=1 shows them)" ;;
 esac
 exit $failed
