@@ -16,9 +16,10 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* What was typed there last is not answered just now by chance. */
+/* What was typed there last is not answered just now by chance, and who speaks
+ * now and then hardly does in so short a time. */
 #define QUIET_MS 2000
-#define ANSWER_MS 1000
+#define ANSWER_MS 500
 
 struct xon_own
 {

@@ -403,7 +403,9 @@ left_late (const struct outside *o, struct json_object *cpu)
 {
   double by = late (o, cpu_number (cpu), "timers");
 
-  return by * share (o, cpu) < LATE_HAD_S || lacks_memory (o, cpu) ? 0 : by;
+  return by <= 0 || by * share (o, cpu) < LATE_HAD_S || lacks_memory (o, cpu)
+             ? 0
+             : by;
 }
 
 /* By the words of it a rule tells that the kernel's RCU is what stalls. */

@@ -225,20 +225,23 @@ used_up (const struct outside *o)
   return all > 0 ? 100 * up / all : 0;
 }
 
-/* What is not so of a guest that only makes use of what it has. */
+/* What is not so of a guest that only makes use of what it has.  Two points are
+ * enough: somebody looks for some now and then where little is left. */
+#define POINTS 2u
 static const struct sign
 {
   double (*of) (const struct outside *o);
   double from;
+  unsigned points;
   const char *text;
 } signs[] = {
-  { all_wait, 5, "everything waited for some %.0f % of the time" },
-  { some_wait, 25, "something waited for some %.0f % of the time" },
-  { killed, 1, "%.0f tasks were killed meanwhile" },
-  { reclaimers, 1, "tasks that look for some now: %.0f" },
-  { swapped, 0.5, "%.0f % went to swap or back meanwhile" },
-  { searched, 1, "%.0f % was searched meanwhile" },
-  { used_up, 50, "%.0f % is down to the kernel's reserve" },
+  { all_wait, 5, 2, "everything waited for some %.0f % of the time" },
+  { some_wait, 25, 2, "something waited for some %.0f % of the time" },
+  { killed, 1, 2, "%.0f tasks were killed meanwhile" },
+  { reclaimers, 1, 1, "tasks that look for some now: %.0f" },
+  { swapped, 0.5, 2, "%.0f % went to swap or back meanwhile" },
+  { searched, 1, 1, "%.0f % was searched meanwhile" },
+  { used_up, 50, 2, "%.0f % is down to the kernel's reserve" },
 };
 
 /* Their texts have one number, and no other use of "%". */
@@ -256,26 +259,25 @@ bool
 outside_short_of_memory_ (const struct outside *o, struct buf *to)
 {
   double left = outside_available_ (o);
-  size_t n = 0;
+  unsigned points = 0;
 
   if (left < 0 || left >= LITTLE)
     return false;
+  if (to)
+    buf_printf (to, "%.0f %% is left", 100 * left);
   for (size_t i = 0; i < ARRAY_LEN (signs); i++)
     {
       double v = signs[i].of (o);
 
       if (v < signs[i].from)
         continue;
-      if (to && n == 0)
-        buf_printf (to, "%.0f %% is left", 100 * left);
-      if (to)
-        {
-          buf_puts (to, ", ");
-          add_sign (to, &signs[i], v);
-        }
-      n++;
+      points += signs[i].points;
+      if (!to)
+        continue;
+      buf_puts (to, ", ");
+      add_sign (to, &signs[i], v);
     }
-  return n > 0;
+  return points >= POINTS;
 }
 
 /* ---- who has it ---- */

@@ -69,7 +69,7 @@ ask_libvirt (struct find *f, uint64_t deadline)
       f->blind = true;
       return;
     }
-  f->stands = is_made_to_wait (l.status);
+  f->stands = f->stands || is_made_to_wait (l.status);
   monitor_look_done (&l);
 }
 

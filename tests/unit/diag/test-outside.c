@@ -325,8 +325,11 @@ knows_who_lacks_memory (void **state)
   expect (MEM ("30") PRESSED, lacks);
   expect (MEM ("300") PRESSED, "");
   expect (MEM ("30"), "");
-  expect (MEM ("30") SHRINKS "{'row':'task','pid':5,'comm':'w','state':'R',"
-                             "'stack':1}\n",
+  /* One who looks for some is none yet: with another sign he is. */
+#define LOOKS "{'row':'task','pid':5,'comm':'w','state':'R','stack':1}\n"
+  expect (MEM ("30") SHRINKS LOOKS, "");
+  expect (MEM ("30") SHRINKS LOOKS "{'row':'zone','present':1000,'min':33,"
+                                   "'free_by_order':[10,10]}\n",
           lacks);
   /* Whose work that is, and who has a bound of his own. */
   expect (MEM ("30") SHRINKS "{'row':'task','pid':5,'comm':'kswapd0','kthread':"
