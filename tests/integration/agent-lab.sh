@@ -23,7 +23,7 @@ says "$work/doctor" 'qemu-ga [0-9.]+ answers'
 
 # Whoever has the socket is not the guest's fault, and is not disturbed.
 at=held
-socat -u PIPE:"$work/hold" UNIX-CONNECT:"$(lab_get web dir)/qga.sock" &
+socat -u UNIX-CONNECT:"$(lab_get web dir)/qga.sock" OPEN:/dev/null &
 socat=$!
 lab_until 10 "asked ping no-verdict agent-busy" || fail "somebody else has it: $(sentence ping)"
 kill "$socat" 2>/dev/null

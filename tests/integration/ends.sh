@@ -110,6 +110,7 @@ wait "$reader" 2>/dev/null
 fake_guest folder
 rm "$work/fake/folder/cons0"
 mkdir "$work/fake/folder/cons0"
+fake_tell folder 'drop 0' # who was there already stays else
 until_ok 15 sh -c "'$build/hangdog' probe folder | grep -q 'folder/cons0 is a folder, not a socket'" || { hd probe folder; die "a console that is a folder is not told"; }
 hd_stop
 step "commands end as they should"
