@@ -194,7 +194,7 @@ another_appears (struct world *w, char letter)
 {
   struct guest *g = guest_new ();
 
-  snprintf (g->inc.uuid, sizeof g->inc.uuid, "%c%s", letter, A + 1);
+  snprintf (g->inc.uuid, sizeof g->inc.uuid, "%c%s", letter, &A[1]);
   g->inc.pid = 7;
   g->inc.start_time = 100 + (uint64_t) letter;
   snprintf (g->name, sizeof g->name, "%c", letter);
