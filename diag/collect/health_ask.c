@@ -244,14 +244,6 @@ say_disk (struct collect_ctx *ctx, const char *target, const struct sum *sum)
     collect_int (ctx, name, "host", sum->media_errors);
 }
 
-static size_t
-length_of (struct json_object *devices)
-{
-  return json_object_is_type (devices, json_type_array)
-             ? json_object_array_length (devices)
-             : 0;
-}
-
 void
 health_ask (struct collect_ctx *ctx, const char *target,
             struct json_object *devices, struct health_asked *all)
@@ -259,7 +251,7 @@ health_ask (struct collect_ctx *ctx, const char *target,
   struct sum sum = { .media_errors = -1 };
   char name[FACT_NAME_MAX];
 
-  for (size_t i = 0; i < length_of (devices) && !collect_over (ctx); i++)
+  for (size_t i = 0; i < json_count (devices) && !collect_over (ctx); i++)
     one (ctx, target, json_object_array_get_idx (devices, i), all, &sum);
   say_pool (ctx, target, &sum);
   say_disk (ctx, target, &sum);
@@ -274,7 +266,7 @@ health_sleeps (struct collect_ctx *ctx, struct json_object *devices,
 {
   bool sleeps = false;
 
-  for (size_t i = 0; i < length_of (devices) && !collect_over (ctx); i++)
+  for (size_t i = 0; i < json_count (devices) && !collect_over (ctx); i++)
     {
       struct json_object *o = json_object_array_get_idx (devices, i);
       const char *kind = json_get_str (o, "kind");

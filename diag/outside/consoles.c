@@ -115,7 +115,7 @@ waits_to_say (const struct outside *o, struct json_object *task)
 
   for (size_t i = 0; i < ARRAY_LEN (places); i++)
     if (is_in_function (o, task, places[i]))
-      return strchr ("SD", str_of (task, "state")[0])
+      return strspn (str_of (task, "state"), "SD") > 0
              && real_of (task, "since_s") >= WAITS_S;
   return false;
 }

@@ -5,7 +5,7 @@
  * Little that could be had is no trouble of itself: it is when somebody waits
  * for it.  Who waits is told by the kernel's own clock of that (pressure), by
  * where its tasks stand and by what it counts; a kernel need not have all of
- * them, and each alone is enough.
+ * them.
  */
 #include "diag/outside/outside_impl.h"
 

@@ -45,9 +45,7 @@ fact (struct json_object *manifest, const char *name)
   const char *newest = NULL;
   int64_t at = -1;
 
-  if (!json_object_is_type (facts, json_type_array))
-    return NULL;
-  for (size_t i = 0; i < json_object_array_length (facts); i++)
+  for (size_t i = 0; i < json_count (facts); i++)
     {
       struct json_object *f = json_object_array_get_idx (facts, i);
       const char *is = json_get_str (f, "name");

@@ -7,8 +7,8 @@
 
 #include "base/json.h"
 
-#include <stdio.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #define CONSOLE_LINES 240
