@@ -93,7 +93,7 @@ exact "its sums" "$(tail -n 1 "$work/out")" "probed=1 ok=1 failed=0 no-verdict=0
 ended "probe --all, of a scenario that nobody has" 2 hd probe --all --scenario none
 sed -i 's/"name": "alpha"/"name": "*"/' "$work/scenarios/up.json"
 kill -HUP "$keeper"
-bound() { [ "$(rows 'select(.row=="scenario") | .guest' | wc -l)" = 3 ]; }
+bound() { [ "$(rows 'select(.row=="scenario" and .scenario=="up") | .guest' | wc -l)" = 3 ]; }
 until_ok 15 bound || die "the change is not taken"
 ended "probe --all, one of them mute" 3 hd probe --all
 exact "its sums" "$(tail -n 1 "$work/out")" "probed=3 ok=2 failed=1 no-verdict=0"
