@@ -2,7 +2,8 @@
  *
  * Collector monitor: does QEMU's main loop answer, and what does it say the
  * guest does?  Asked twice, apart: a main loop that is busy once is slow,
- * not stuck.  One that answers is asked all there is to ask (qmp.c).
+ * not stuck.  One that answers is asked all there is to ask (qmp.c), and one
+ * whose process is stopped need not be asked again.
  *
  * Over a socket of QEMU's own it is also asked once which threads are its
  * vCPUs, and how busy those are in between (libvirt would have to be asked by
@@ -13,6 +14,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/opener.h"
 #include "transports/monitor/look.h"
 
 #include <errno.h>
@@ -73,6 +75,16 @@ ask (struct collect_ctx *ctx, struct json_object *samples, bool *told,
   return rc;
 }
 
+/* Until it is let go on its monitor answers nobody, however healthy it is. */
+static bool
+is_stopped (const struct collect_ctx *ctx)
+{
+  char state
+      = ctx->guest->inc.pid > 0 ? proc_state (ctx->guest->inc.pid) : 0;
+
+  return state == 'T' || state == 't';
+}
+
 static void
 publish_vcpus (struct collect_ctx *ctx, const struct monitor_vcpu *vcpus,
                size_t n, uint64_t elapsed_us)
@@ -127,7 +139,7 @@ run (struct collect_ctx *ctx, struct error *err)
   const struct monitor_own *own = ctx->own;
   struct monitor_vcpu vcpus[MONITOR_MAX_VCPUS];
   struct qmp_said first = { NULL, 0 };
-  bool told = false, raw = own && own->raw;
+  bool told = false, raw = own && own->raw, stopped = is_stopped (ctx);
   uint64_t begun;
   size_t n = 0;
   int rc;
@@ -143,7 +155,14 @@ run (struct collect_ctx *ctx, struct error *err)
     n = monitor_vcpus (ctx->env, ctx->guest,
                        collect_until (ctx, MONITOR_HOLD_MS), vcpus);
   begun = clock_us ();
-  if (collect_pause (ctx, COLLECT_APART_MS))
+  if (rc < 0 && stopped && is_stopped (ctx))
+    {
+      collect_str (ctx, "qemu.state", "host", "stopped");
+      ctx->out->gap (ctx->out, "monitor/status.json",
+                     "no second sample: its QEMU process is stopped by a "
+                     "signal or a debugger");
+    }
+  else if (collect_pause (ctx, COLLECT_APART_MS))
     {
       publish_vcpus (ctx, vcpus, n, clock_us () - begun);
       rc = second_round (ctx, samples, raw, &first, &told, err);

@@ -19,6 +19,10 @@
 #include "transports/net/icmp.h"
 #include "transports/net/tcp.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 /* ---- what is played ---- */
 
 static struct
@@ -340,6 +344,30 @@ test_table (void **state)
 
 /* ---- monitor ---- */
 
+static pid_t
+stopped_child (void)
+{
+  pid_t pid = fork ();
+  int status;
+
+  assert_true (pid >= 0);
+  if (pid == 0)
+    {
+      raise (SIGSTOP);
+      _exit (0);
+    }
+  assert_int_equal (waitpid (pid, &status, WUNTRACED), pid);
+  assert_true (WIFSTOPPED (status));
+  return pid;
+}
+
+static void
+end_child (pid_t pid)
+{
+  assert_int_equal (kill (pid, SIGKILL), 0);
+  assert_int_equal (waitpid (pid, NULL, 0), pid);
+}
+
 static void
 test_monitor (void **state)
 {
@@ -369,6 +397,17 @@ test_monitor (void **state)
   assert_string_equal (text_of (h, "vmm.status"), "(none)");
   assert_null (strchr (file_of (h, "monitor/status.json"), '\033'));
   haul_free (h);
+
+  /* A process that is stopped is not asked again, and that is said. */
+  g.inc.pid = stopped_child ();
+  play.asked = 0;
+  h = get (&collect_monitor, &g, NULL, 0);
+  assert_int_equal (play.asked, 1);
+  assert_string_equal (text_of (h, "qemu.state"), "stopped");
+  assert_string_equal (text_of (h, "vmm.monitor"), "greets-only");
+  haul_free (h);
+  end_child (g.inc.pid);
+  g.inc.pid = 0;
 
   /* Our own trouble is no fact about QEMU, but a step that failed. */
   for (int i = 0; i < 2; i++)
