@@ -20,6 +20,7 @@
 #include "transports/net/tcp.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -353,6 +354,7 @@ stopped_child (void)
   assert_true (pid >= 0);
   if (pid == 0)
     {
+      prctl (PR_SET_PDEATHSIG, SIGKILL);
       raise (SIGSTOP);
       _exit (0);
     }
