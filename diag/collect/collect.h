@@ -62,6 +62,8 @@ struct otlp
   uint64_t time_ns, start_ns;
 };
 void otlp_begin (struct otlp *o, uint64_t start_wall_ms);
+/* When what is told next was so. */
+void otlp_at (struct otlp *o, uint64_t wall_ms);
 /* attr and value may be NULL. */
 void otlp_gauge (struct otlp *o, const char *name, const char *unit,
                  double v, const char *attr, const char *value);

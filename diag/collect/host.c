@@ -39,8 +39,18 @@ psi_avg10 (const char *text, const char *kind, double *ret)
   return false;
 }
 
+/* A file of the host's numbers: the first time it is evidence, and a fact
+ * comes of it; the second time only its numbers are wanted. */
+static bool
+numbers_of (struct collect_ctx *ctx, bool again, const char *path,
+            const char *name, size_t max, struct buf *text)
+{
+  return again ? collect_slurp (path, text, NULL) >= 0
+               : collect_copy (ctx, path, name, max, text);
+}
+
 static void
-pressure (struct collect_ctx *ctx, struct otlp *o)
+pressure (struct collect_ctx *ctx, struct otlp *o, bool again)
 {
   static const char *const resources[] = { "cpu", "io", "memory" };
   static const char *const kinds[] = { "some", "full" };
@@ -52,7 +62,7 @@ pressure (struct collect_ctx *ctx, struct otlp *o)
 
       snprintf (path, sizeof path, "/proc/pressure/%s", resources[i]);
       snprintf (name, sizeof name, "host/pressure-%s", resources[i]);
-      if (!collect_copy (ctx, path, name, 1024, &text))
+      if (!numbers_of (ctx, again, path, name, 1024, &text))
         continue;
       for (size_t k = 0; k < 2; k++)
         {
@@ -62,7 +72,8 @@ pressure (struct collect_ctx *ctx, struct otlp *o)
             continue;
           snprintf (name, sizeof name, "host.psi.%s.%s", resources[i],
                     kinds[k]);
-          collect_real (ctx, name, "host", v);
+          if (!again)
+            collect_real (ctx, name, "host", v);
           snprintf (name, sizeof name, "system.linux.pressure.%s.%s",
                     resources[i], kinds[k]);
           otlp_gauge (o, name, "%", v, NULL, NULL);
@@ -83,25 +94,30 @@ meminfo (const char *text, const char *key, double *ret_bytes)
 }
 
 static void
-load_and_memory (struct collect_ctx *ctx, struct otlp *o)
+load_and_memory (struct collect_ctx *ctx, struct otlp *o, bool again)
 {
   struct buf load CLEANUP_BUF = BUF_INIT (256);
   struct buf mem CLEANUP_BUF = BUF_INIT (MAX_FILE);
   double v, total = 0, available = 0;
 
-  if (collect_copy (ctx, "/proc/loadavg", "host/loadavg", 256, &load)
+  if (numbers_of (ctx, again, "/proc/loadavg", "host/loadavg", 256, &load)
       && sscanf (buf_str (&load), "%lf", &v) == 1)
     {
-      collect_real (ctx, "host.load1", "host", v);
-      collect_int (ctx, "host.cpus", "host", sysconf (_SC_NPROCESSORS_ONLN));
+      if (!again)
+        collect_real (ctx, "host.load1", "host", v);
+      if (!again)
+        collect_int (ctx, "host.cpus", "host",
+                     sysconf (_SC_NPROCESSORS_ONLN));
       otlp_gauge (o, "system.cpu.load_average.1m", "{run}", v, NULL, NULL);
     }
-  if (!collect_copy (ctx, "/proc/meminfo", "host/meminfo", MAX_FILE, &mem)
+  if (!numbers_of (ctx, again, "/proc/meminfo", "host/meminfo", MAX_FILE,
+                   &mem)
       || !meminfo (buf_str (&mem), "MemTotal", &total)
       || !meminfo (buf_str (&mem), "MemAvailable", &available)
       || total <= 0)
     return;
-  collect_real (ctx, "host.memory.available", "host", available / total);
+  if (!again)
+    collect_real (ctx, "host.memory.available", "host", available / total);
   otlp_gauge (o, "system.memory.usage", "By", total - available,
               "system.memory.state", "used");
   otlp_gauge (o, "system.memory.usage", "By", available,
@@ -181,14 +197,17 @@ run (struct collect_ctx *ctx, struct error *err)
   struct otlp o;
 
   otlp_begin (&o, clock_wall_ms ());
-  pressure (ctx, &o);
-  load_and_memory (ctx, &o);
+  pressure (ctx, &o, false);
+  load_and_memory (ctx, &o, false);
   collect_copy (ctx, "/proc/stat", "host/stat", MAX_FILE, NULL);
   collect_copy (ctx, "/proc/diskstats", "host/diskstats", MAX_FILE, NULL);
   host_hardware_ (ctx, "/sys", "/proc/interrupts");
   collect_cgroups (ctx, &groups);
   collect_qemu (ctx, &o);
   collect_cgroups_again (ctx, &groups);
+  otlp_at (&o, clock_wall_ms ());
+  pressure (ctx, &o, true);
+  load_and_memory (ctx, &o, true);
   collect_hostlog (ctx);
   otlp_end (&o, ctx, "metrics/host.otlp.jsonl");
   return 0;

@@ -86,6 +86,19 @@ let_it_spin (uint64_t ms)
          < (int64_t) ms);
 }
 
+/* How many points has the metric of that name? */
+static size_t
+points_of (const struct haul *h, const char *name)
+{
+  const char *text = strstr (file_of (h, "metrics/host.otlp.jsonl"), name);
+  const char *end = text ? strstr (text, "]}}") : NULL;
+  size_t n = 0;
+
+  for (; text && end && (text = strstr (text, "\"timeUnixNano\"")); text++)
+    n += text < end;
+  return n;
+}
+
 static void
 test_vcpus (void **state)
 {
@@ -113,6 +126,10 @@ test_vcpus (void **state)
   assert_non_null (strstr (file_of (h, "qemu/status"), "State:"));
   assert_non_null (strstr (file_of (h, "metrics/host.otlp.jsonl"),
                            "\"cpu.logical_number\""));
+  /* Of each sample one, so that there is a course to draw. */
+  assert_int_equal (points_of (h, "\"process.cpu.time\""), 2);
+  assert_int_equal (points_of (h, "\"system.cpu.load_average.1m\""), 2);
+  assert_int_equal (points_of (h, "\"system.linux.pressure.io.some\""), 2);
   haul_free (h);
 }
 
