@@ -53,6 +53,14 @@ struct json_object *collect_best_address (struct json_object *hints,
 void collect_name (char *dst, size_t n, const char *prefix, const char *mid,
                    const char *suffix);
 
+/* The guest's taps and what they are ports of (a bridge), by the host's "/sys":
+ * into doc and facts, of each and of all together (links.c). */
+void collect_links (struct collect_ctx *ctx, const char *sys,
+                    struct json_object *doc);
+
+/* Is it fit to be the name of an interface, and of a folder? */
+bool collect_is_link (const char *name);
+
 /* ---- metrics ---- */
 
 /* One line of the OTLP file format.  All is bounded by its caller. */

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,6 +191,16 @@ host_hardware_ (struct collect_ctx *ctx, const char *sys,
   machine_checks (ctx, interrupts);
 }
 
+static void
+links (struct collect_ctx *ctx)
+{
+  CLEANUP_JSON struct json_object *doc = json_object_new_object ();
+
+  collect_links (ctx, "/sys", doc);
+  if (json_object_object_length (doc))
+    collect_json (ctx, "host/links.json", doc);
+}
+
 static int
 run (struct collect_ctx *ctx, struct error *err)
 {
@@ -202,6 +213,7 @@ run (struct collect_ctx *ctx, struct error *err)
   collect_copy (ctx, "/proc/stat", "host/stat", MAX_FILE, NULL);
   collect_copy (ctx, "/proc/diskstats", "host/diskstats", MAX_FILE, NULL);
   host_hardware_ (ctx, "/sys", "/proc/interrupts");
+  links (ctx);
   collect_cgroups (ctx, &groups);
   collect_qemu (ctx, &o);
   collect_cgroups_again (ctx, &groups);
@@ -210,6 +222,8 @@ run (struct collect_ctx *ctx, struct error *err)
   load_and_memory (ctx, &o, true);
   collect_hostlog (ctx);
   otlp_end (&o, ctx, "metrics/host.otlp.jsonl");
+  /* Last, since it asks what should answer, but need not. */
+  host_room_ (ctx, "/proc/self/mountinfo");
   return 0;
 }
 
