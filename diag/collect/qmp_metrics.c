@@ -140,7 +140,7 @@ qmp_metrics (struct collect_ctx *ctx, const struct qmp_said *was,
   uint64_t wall_ms = clock_wall_ms (), us = clock_us ();
   struct otlp o;
 
-  otlp_begin (&o, wall_ms);
+  otlp_begin (&o, wall_ms - (us - (was->said ? was : now)->at_us) / 1000);
   for (size_t i = 0; i < 2; i++)
     if (rounds[i]->said)
       {

@@ -272,7 +272,8 @@ test_links (void **state)
   h = haul_new ();
   ctx.out = &h->out;
   g.nnics = 3;
-  snprintf (g.nics[1].ifname, sizeof g.nics[1].ifname, "tap4");
+  snprintf (g.nics[0].ifname, sizeof g.nics[0].ifname, "tap4");
+  snprintf (g.nics[1].ifname, sizeof g.nics[1].ifname, "tap3");
   snprintf (g.nics[2].ifname, sizeof g.nics[2].ifname, "../net/br7");
   json_object_put (doc);
   doc = json_object_new_object ();
@@ -317,6 +318,7 @@ test_room (void **state)
                "4 1 0:50 / /dev rw - nfs4 server:/x rw\n"
                "5 4 0:51 / /dev/shm rw - tmpfs tmpfs rw\n"
                "6 1 0:52 / /tmp ro - ext4 /dev/vdc ro\n"
+               "7 1 0:53 / /usr/bin rw - overlay overlay rw\n"
                "no mount at all\n");
   said = file_of (h, "host/filesystems");
   /* One line: of what is there once, here, and can be written to. */

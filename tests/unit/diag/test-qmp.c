@@ -478,6 +478,10 @@ what_is_counted (void **state)
     }
   assert_true (at[1] - at[0] > 2900000000ull && at[1] - at[0] < 3100000000ull);
   said = file_of (h, "metrics/vm.otlp.jsonl");
+  /* What is counted has begun before it is read. */
+  said = strstr (said, "\"startTimeUnixNano\":\"");
+  assert_int_equal (sscanf (said, "\"startTimeUnixNano\":\"%llu", &at[1]), 1);
+  assert_true (at[1] <= at[0]);
   assert_int_equal (count (said, "\"vm.vcpu.exits\""), 1);
   assert_non_null (strstr (said, "\"asDouble\":170"));
   assert_null (strstr (said, "vm.disk.io\""));
