@@ -127,7 +127,8 @@ tell_round (struct otlp *o, struct json_object *said)
     {
       char key[40];
 
-      snprintf (key, sizeof key, "vcpu.%u.exits.sum", i);
+      /* libvirt's name, not one of a fact. */
+      snprintf (key, sizeof key, "%s.%u.%s", "vcpu", i, "exits.sum");
       tell_exits (o, i, json_get_int (virt, key, -1));
     }
 }

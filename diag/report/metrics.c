@@ -166,7 +166,7 @@ value (struct page *p, const struct series *s, double v)
     html_bytes_of (p, (uint64_t) v);
   else
     {
-      html_printf (p, s->unit[0] ? "%.6g " : "%.6g", v);
+      html_printf (p, s->unit[0] ? "%.5g " : "%.5g", v);
       html_text (p, s->unit);
     }
 }
@@ -207,7 +207,7 @@ from_to (struct page *p, const struct series *s, double low, double high)
 {
   double first = s->is[0], last = s->is[s->n - 1];
 
-  html (p, "<p class=\"num\">");
+  html (p, "<p><small>");
   value (p, s, first);
   html (p, " &rarr; ");
   value (p, s, last);
@@ -227,7 +227,7 @@ from_to (struct page *p, const struct series *s, double low, double high)
       html (p, ", highest ");
       value (p, s, high);
     }
-  html (p, "</p>");
+  html (p, "</small></p>");
 }
 
 static void

@@ -97,8 +97,8 @@ all_there (void **state)
   assert_non_null (strstr (text, "<dd>recovered</dd>"));
   /* A line for what moved, and words for what did not. */
   assert_int_equal (count (text, "class=\"chart\""), 2);
-  assert_non_null (strstr (text, "1.5 % &rarr; 9 %</p>"));
-  assert_non_null (strstr (text, ">4 &rarr; 6 (+2)</p>"));
+  assert_non_null (strstr (text, "1.5 % &rarr; 9 %</small></p>"));
+  assert_non_null (strstr (text, ">4 &rarr; 6 (+2)</small></p>"));
   assert_non_null (strstr (text, "The same each time: still 2.0 KiB."));
   /* The lowest that is dead, and the host at the foot. */
   assert_int_equal (count (text, "dead here"), 1);
