@@ -25,7 +25,7 @@ may() { # ROOM: the rooms that it may include; a room within a room may have les
 own() { # ROOM of supervisor/: whose headers in supervisor/ it may include besides its own
     case $1 in
         archive|conf|links|parser|redact|report) ;;
-        keeper|check|text) echo conf links ;;
+        keeper|check|text) echo conf ;;
         writer) echo archive conf links ;;
         beats) echo parser ;;
         watch) echo conf links text ;;
