@@ -158,7 +158,11 @@ struct incident_act
   uint64_t wall_ms, over_wall_ms; /* 0: it is open */
   char why[120]; /* "" = nothing more is to be said */
 };
-#define INCIDENT_ACTS 4
+#define INCIDENT_ACTS 8
+
+/* Why one is dropped that was not begun: all such reasons begin so. */
+#define INCIDENT_NOT_DONE "it was not done"
+bool incident_act_was_done (const struct incident_act *act);
 
 struct incident
 {
@@ -229,7 +233,8 @@ struct json_object *incident_timeline_json (const struct incident *inc);
 void incident_timeline_read (struct json_object *list, struct incident *inc);
 
 /* One act more, open.  undo: a JSON object with "act", as text.  One of a name
- * is open at a time; the last of that name that is over makes place for it.
+ * is open at a time.  One that is over makes place for it where nothing is lost
+ * by that: it was the same, and undone in time, or was not done at all.
  * -EBUSY, -EINVAL, -ENOSPC. */
 int incident_intend (struct incident *inc, const char *undo, uint64_t wall_ms,
                      struct incident_act **ret, struct error *err);

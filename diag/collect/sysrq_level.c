@@ -263,9 +263,11 @@ undo_level (struct collect_ctx *ctx, struct json_object *undo,
   return rc;
 }
 
+/* Each time a key is typed at a kernel that does not take it. */
 const struct collect_undoer sysrq_undo_level = {
   .act = ACT,
   .lane = LANE_CONSOLE,
   .budget_ms = 12000,
   .run = undo_level,
+  .most_ms = 4 * 3600 * 1000,
 };

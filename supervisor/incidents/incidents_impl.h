@@ -123,6 +123,7 @@ struct active
   char undoing[24];     /* the act that a job undoes now, "" = none */
   unsigned undo_tries;  /* of the act that is open, that failed */
   uint64_t undo_at_ms;  /* not before */
+  uint64_t undo_tried_ms; /* in vain, when last */
   uint64_t stood_ms;    /* the guest, for acts that are undone */
 };
 
@@ -266,6 +267,8 @@ void incident_act_undone (struct active *a, const char *name);
 void incident_acts_recall (struct active *a);
 /* Begins what of the open ones nobody is at. */
 void incidents_undo (struct incidents *in);
+/* That guest shows life: it may let be undone what it did not before. */
+void incidents_alive (struct incidents *in, const char *uuid);
 /* Is something to be undone before that guest is looked at? */
 bool incidents_undo_first (const struct incidents *in, const char *uuid);
 /* What its collectors did not undo themselves, for the bundle. */
