@@ -247,22 +247,4 @@ void incident_act_over (struct incident_act *act,
 struct json_object *incident_acts_json (const struct incident *inc);
 void incident_acts_read (struct json_object *list, struct incident *inc);
 
-/* Where incidents go.  In the daemon: the writer, over its channel.  done is
- * called on the loop thread, with err set on failure. */
-typedef void incident_done_fn (const struct error *err,
-                               struct json_object *answer, void *arg);
-struct incident_sink
-{
-  /* Durable before done: nothing is done about an incident before that.  At
-   * any time: what was packed is only brought up to date, if it is there. */
-  void (*put) (struct incident_sink *self, const struct incident *inc,
-               incident_done_fn *done, void *arg);
-  void (*artifact) (struct incident_sink *self, const char *id,
-                    const char *name, uint64_t offset, const void *data,
-                    size_t len, incident_done_fn *done, void *arg);
-  /* head NULL: no bundle is made of it, what it had is removed. */
-  void (*pack) (struct incident_sink *self, const char *id,
-                struct json_object *head, incident_done_fn *done, void *arg);
-};
-
 #endif

@@ -23,6 +23,7 @@
 
 #include "supervisor/incidents/diagnose.h"
 #include "supervisor/incidents/incidents.h"
+#include "supervisor/links/writer_link.h"
 
 #include "base/error.h"
 
