@@ -29,9 +29,9 @@
  * name, the same wherever it stands in a list.  Both sides of "then" are
  * conditions on one fact each, without "by" and "always".  "then no" waits for
  * its time: before anything was said that late, it does not hold.  When a fact
- * was is said by the guest's kernel where both sides have its stamp.  What no fact
- * can ever say is an error where it is read: a condition that can never hold
- * misleads.  `docs/verdicts.md` has it for people.
+ * was is said by the guest's kernel where both sides have its stamp.  What no
+ * fact can ever say is an error where it is read: a condition that can never
+ * hold misleads.  `docs/verdicts.md` has it for people.
  *
  * Immutable once read, and so good for any thread.
  */
