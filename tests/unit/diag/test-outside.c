@@ -413,7 +413,8 @@ work_of_any_cpu (void **state)
 
   for (size_t i = 0; i < sizeof cpus / sizeof cpus[0]; i++)
     expect (cpus[i], "degraded workqueue-lockup {'pool':3}\n");
-  expect ("{'row':'request','disk':'vda','op':'write','age_s':9.5,'cpu':8192}\n",
+  expect ("{'row':'request','disk':'vda','op':'write','age_s':9.5,"
+          "'cpu':8192}\n{'row':'disk','disk':'vda'}\n",
           "storage storage-stalled {'disk':'vda'}\n");
 }
 
