@@ -441,6 +441,25 @@ what_a_kernel_died_of (void **state)
              "kernel-panic", "kernel panic: Fatal exception");
 }
 
+/* By 6.12's: who noticed is in the BUG, and nobody's culprit. */
+static void
+whom_a_watchdog_of_workers_names (void **state)
+{
+#define WORKERS MUTE "kernel.event.workqueue_lockup@console~191=lockup: f;"
+#define BUG_IN(f, s) "kernel.event.kernel_bug@console~" s "=kernel BUG in " f ";"
+#define ENDED "kernel.event.panic@console~200=kernel panic: Fatal exception;"
+  concludes (WORKERS BUG_IN ("wq_watchdog_timer_fn", "199") ENDED, "silent",
+             "kernel-panic", "lockup: f");
+  assert_string_equal (last, "medium");
+  concludes (WORKERS BUG_IN ("wq_watchdog_timer_fn", "199") ENDED
+             "net.answer@net=timeout", "silent", "kernel-panic", "lockup: f");
+  assert_string_equal (last, "certain");
+  concludes (WORKERS BUG_IN ("g", "199") ENDED, "silent", "kernel-panic",
+             "kernel BUG in g");
+  concludes (WORKERS BUG_IN ("wq_watchdog_timer_fn", "110") ENDED, "silent",
+             "kernel-panic", "kernel panic: Fatal exception");
+}
+
 int
 main (void)
 {
@@ -460,6 +479,7 @@ main (void)
     cmocka_unit_test (a_main_loop_and_its_storage),
     cmocka_unit_test (a_hung_task_and_no_disk),
     cmocka_unit_test (what_a_kernel_died_of),
+    cmocka_unit_test (whom_a_watchdog_of_workers_names),
   };
 
   return cmocka_run_group_tests (tests, begin_rules, end_rules);
