@@ -57,20 +57,33 @@ take_value (struct json_object *v, struct fact *f)
     }
 }
 
+/* Of what life it is, as far as others of the same bundle may be of another:
+ * its last number.  All are of one guest. */
+static void
+take_boot (struct json_object *o, struct fact *f)
+{
+  const char *last = strrchr (text_of (o, "incarnation"), '/');
+
+  f->inc.boot = last ? (uint32_t) strtoul (last + 1, NULL, 10) : 0;
+}
+
 static bool
 take_fact (struct json_object *o, struct fact *f)
 {
   int64_t at = json_get_int (o, "time_ms", -1);
   int64_t sample = json_get_int (o, "sample", 0);
+  int64_t kernel_us = json_get_int (o, "kernel_us", 0);
 
   *f = (struct fact){ .type = FACT_TEXT };
   if (!json_object_is_type (o, json_type_object) || at < 0 || sample < 0
-      || sample > UINT32_MAX
+      || sample > UINT32_MAX || kernel_us < 0
       || !take_name (o, "name", f->name, sizeof f->name)
       || !take_name (o, "source", f->source, sizeof f->source))
     return false;
   f->time_ms = (uint64_t) at;
   f->sample = (uint32_t) sample;
+  f->kernel_us = (uint64_t) kernel_us;
+  take_boot (o, f);
   return take_value (json_get (o, "value"), f);
 }
 

@@ -676,6 +676,39 @@ test_console (void **state)
   haul_free (h);
 }
 
+/* Of a kind the first is told last: it counts where nobody asks when it was. */
+static void
+test_marks_have_their_time (void **state)
+{
+  static const char text[]
+      = "[    0.000000] Linux version 6.1\r\n"
+        "[   99.100000] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! "
+        "[ant:7]\r\n"
+        "[ 7300.100000] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! "
+        "[bee:8]\r\n"
+        "[ 7310.500000] Kernel panic - not syncing: softlockup: hung tasks\r\n";
+  struct guest g = guest ();
+  const struct fact *f;
+  struct haul *h;
+
+  memset (&play, 0, sizeof play);
+  g.nconsoles = 1;
+  snprintf (g.consoles[0].name, sizeof g.consoles[0].name, "serial0");
+  play.kept = text;
+  play.kept_len = sizeof text - 1;
+  h = get (&collect_console, &g, NULL, 0);
+  f = fact_of (h, "kernel.event.soft_lockup");
+  assert_int_equal (f->kernel_us, 99100000);
+  assert_string_equal (f->text, "BUG: soft lockup: ant");
+  assert_string_equal (f[-1].name, "kernel.event.soft_lockup");
+  assert_int_equal (f[-1].kernel_us, 7300100000);
+  assert_non_null (strstr (f[-1].text, "BUG: soft lockup"));
+  f = fact_of (h, "kernel.event.panic");
+  assert_int_equal (f->kernel_us, 7310500000);
+  assert_string_not_equal (f[-1].name, "kernel.event.panic");
+  haul_free (h);
+}
+
 int
 main (void)
 {
@@ -683,6 +716,7 @@ main (void)
     cmocka_unit_test (test_table), cmocka_unit_test (test_monitor),
     cmocka_unit_test (test_disk),  cmocka_unit_test (test_net),
     cmocka_unit_test (test_net_hints), cmocka_unit_test (test_console),
+    cmocka_unit_test (test_marks_have_their_time),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
