@@ -117,13 +117,13 @@ test_crowd (void **state)
   struct haul *h;
 
   buf_puts (&text, "sysrq: Show State\r\n");
-  for (int i = 1; i <= 5000; i++)
+  for (int i = 1; i <= 10000; i++)
     buf_printf (&text, "[ 1.1] task:sleep state:S stack:0 pid:%d\r\n", i);
   k = (struct kernel){ .takes = 'b', .answer = buf_str (&text) };
   h = ask (&g, "{\"keys\":\"t\"}", 0);
   assert_non_null (strstr (buf_str (&h->gaps), "more than 512 KiB"));
   said = json_tokener_parse (file_of (h, "sysrq/t.json"));
-  assert_int_equal (json_get_int (json_get (said, "states"), "S", 0), 5000);
+  assert_int_equal (json_get_int (json_get (said, "states"), "S", 0), 10000);
   assert_null (json_get (said, "tasks"));
   json_object_put (said);
   haul_free (h);
