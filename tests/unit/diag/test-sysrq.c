@@ -107,6 +107,28 @@ test_blocked (void **state)
   haul_free (h);
 }
 
+/* Too many of them to be kept as data: counted, and the text has them. */
+static void
+test_crowd (void **state)
+{
+  struct buf text CLEANUP_BUF = BUF_INIT (1u << 20);
+  struct guest g = guest (CONSOLE_DEV_SERIAL);
+  struct json_object *said;
+  struct haul *h;
+
+  buf_puts (&text, "sysrq: Show State\r\n");
+  for (int i = 1; i <= 10000; i++)
+    buf_printf (&text, "[ 1.1] task:sleep state:S stack:0 pid:%d\r\n", i);
+  k = (struct kernel){ .takes = 'b', .answer = buf_str (&text) };
+  h = ask (&g, "{\"keys\":\"t\"}", 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "more than 512 KiB"));
+  said = json_tokener_parse (file_of (h, "sysrq/t.json"));
+  assert_int_equal (json_get_int (json_get (said, "states"), "S", 0), 10000);
+  assert_null (json_get (said, "tasks"));
+  json_object_put (said);
+  haul_free (h);
+}
+
 /* In pieces, with pauses shorter than the quiet, all of it is got. */
 static void
 test_pieces (void **state)
@@ -432,6 +454,7 @@ main (void)
     cmocka_unit_test (test_answers),
     cmocka_unit_test (test_pieces),
     cmocka_unit_test (test_blocked),
+    cmocka_unit_test (test_crowd),
     cmocka_unit_test (test_flood),
     cmocka_unit_test (test_escaped),
     cmocka_unit_test (test_routes),
