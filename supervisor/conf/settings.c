@@ -252,8 +252,7 @@ allow_all (struct config *c, struct error *err)
 }
 
 static const char *const config_leases[]
-    = { "/var/lib/libvirt/dnsmasq", "/var/lib/misc/dnsmasq.leases",
-        "/run/zedrouter/dnsmasq.leases" };
+    = { "/var/lib/libvirt/dnsmasq", "/var/lib/misc/dnsmasq.leases" };
 
 static int
 set_defaults (struct config *c, struct error *err)
@@ -448,6 +447,7 @@ parse (const char *text, size_t len, const char *origin, struct config *cfg,
     return json_error_at (doc, "schema", err,
                           "this is \"%s\", but \"%s\" is what I read",
                           cfg->schema, CONFIG_SCHEMA);
+  cfg->leases_named = json_get (json_root (doc), "leases") != NULL;
   src = cfg->sources.items;
   for (size_t i = 0; i < cfg->sources.count; i++)
     {

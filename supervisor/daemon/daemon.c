@@ -205,8 +205,8 @@ static void
 apply_leases (struct daemon *d, const struct config *was)
 {
   (void) was;
-  addresses_leases (d->addresses, d->config->leases.items,
-                    d->config->leases.count);
+  addresses_no_leases (d->addresses);
+  config_lease_places (d->config, addresses_leases, d->addresses);
 }
 
 /* Those that did not change go on. */
