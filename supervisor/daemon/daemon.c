@@ -87,7 +87,6 @@ on_guest (enum guest_change change, const struct guest *was,
   reach_guest (d->reach, change, was, now);
   bindings_guest (d->bindings, change, was, now);
   incidents_guest (d->incidents, change, was, now);
-  incidents_changed (d->incidents, was, now);
   if (change == GUEST_GONE)
     fact_forget (d->facts, was->inc.uuid);
 }

@@ -319,7 +319,10 @@ int incidents_hear (struct incidents *in, struct error *err);
 void incidents_known (struct incidents *in);
 /* Ends those whose scenario is not bound to their guest any more. */
 void incidents_orphans (struct incidents *in);
-/* Trouble that this guest's state shows: incidents_state.c. */
+/* Trouble that this guest's state shows, or how it changed: incidents_state.c.
+ */
 void incidents_seen (struct incidents *in, const struct guest *g);
+void incidents_state (struct incidents *in, const struct guest *was,
+                      const struct guest *now);
 
 #endif

@@ -547,6 +547,8 @@ incidents_guest (struct incidents *in, enum guest_change change,
     }
   if (change >= GUEST_REBOOTED)
     incidents_undo (in);
+  if (now)
+    incidents_state (in, was, now);
 }
 
 /* ---- suspicions: facts ---- */

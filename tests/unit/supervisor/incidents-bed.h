@@ -439,7 +439,6 @@ on_guest (enum guest_change change, const struct guest *was,
   if (w->incidents)
     {
       incidents_guest (w->incidents, change, was, now);
-      incidents_changed (w->incidents, was, now);
     }
 }
 
