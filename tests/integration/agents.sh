@@ -28,6 +28,7 @@ EOJ
 chaos_config "$fake_source" "\"mailboxes\": [\"$work/boxes\"]"
 
 code_of() { rows "select(.row == \"scenario\" and .scenario == \"ill\" and .guest == \"ill-$1\") | .code"; }
+# shellcheck disable=SC2053 # a pattern
 is_called() { [[ $(code_of "$1") == $2 ]]; }
 all_called() {
     local m want

@@ -30,6 +30,7 @@ for g in $guests; do
     done
     times="$times $((($(now_us) - began) / 1000))"
 done
+# shellcheck disable=SC2086 # a list of numbers
 slack=$((1 + $(printf '%s\n' $peers | sort -n | tail -n 1) / 10))
 step "suspected on disk after$times ms; a file synced after$peers ms"
 figure "median from a guest's word to its incident on disk" "$(printf '%s\n' $times | sort -n | sed -n 3p)" $((100 * slack))

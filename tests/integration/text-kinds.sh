@@ -30,11 +30,14 @@ becomes() {
     step "$1: $(rows "select(.row==\"scenario\" and .scenario==\"$1\") | .sentence")"
 }
 
-# What lasts for seconds alone is said again until it is seen.
+# What lasts for seconds alone is said again until it is seen; not at once, since each second it is looked at.
 saying() { # LINES IS-ARGUMENTS...: N in them grows
-    local n=1 lines=$1
+    local n=0 lines=$1 at=-2000
     shift
-    heard() { says "${lines//N/$((n += 2))}" && is "$@"; }
+    heard() {
+        [ "$(since_ms "$at")" -lt 2000 ] || { says "${lines//N/$((n += 1))}" && at=$(now_ms); }
+        is "$@"
+    }
     until_ok 15 heard "$@" || becomes "$@"
     step "$1: $(rows "select(.row==\"scenario\" and .scenario==\"$1\") | .sentence")"
 }
