@@ -450,7 +450,8 @@ all_stood (const struct active *a, uint64_t *ret)
     {
       const struct incident_act *act = &a->inc.acts[i];
 
-      if (act->state == ACT_DROPPED && incident_act_was_done (act) && stood_ms (act))
+      if (act->state == ACT_DROPPED && incident_act_was_done (act)
+          && stood_ms (act))
         return false;
       if (act->state == ACT_OPEN)
         *ret += stood_ms (act);
