@@ -436,6 +436,7 @@ begin (struct probe *p, const struct guest_disk *d)
 {
   struct looked *l = &p->disks[p->ndisks++];
   struct collect_ctx *ctx = p->ctx;
+  const char *target = d->target;
   char name[FACT_NAME_MAX];
 
   *l = (struct looked){ .d = d };
@@ -450,7 +451,7 @@ begin (struct probe *p, const struct guest_disk *d)
   json_object_object_add (p->doc, d->target, l->o);
   say_backing (ctx, d, l->o, &l->backing);
   json_add_text (l->o, "path", d->path, strlen (d->path));
-  collect_name (name, sizeof name, "disk.", d->target, ".image");
+  collect_name (name, sizeof name, "disk.", target, ".image");
   collect_str (ctx, name, "host", d->path);
 }
 

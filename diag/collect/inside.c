@@ -147,6 +147,9 @@ inside_ask (struct collect_ctx *ctx, const char *command, struct buf *ret,
   if (r.output.len > 0)
     collect_str (ctx, "inside.way", "inside", way->name);
   buf_append (ret, buf_str (&r.output), r.output.len);
+  if (r.output.cut || ret->cut)
+    ctx->out->gap (ctx->out, "inside", "cut off: it says more than %zu KiB",
+                   ret->len >> 10);
   /* A part that hangs cuts it off: what is here is good. */
   if (r.end != ASK_OK && ret->len == 0)
     rc = error_set (err, ENODATA, "nobody inside answers by its %s: %s",

@@ -264,6 +264,17 @@ ask_one (struct round *r, char key)
   return answer != ANSWER_NONE;
 }
 
+static void
+not_asked (const struct round *r, const char *keys)
+{
+  struct collect_ctx *ctx = r->a.ctx;
+
+  if (*keys)
+    ctx->out->gap (ctx->out, "sysrq", "not asked: %s: %s", keys,
+                   collect_over (ctx) ? "the budget ended"
+                                      : "the one before was not answered");
+}
+
 /* One after another.  None takes all the time of those that come behind it:
  * what a guest says may have no end. */
 static void
@@ -278,9 +289,15 @@ ask_each (struct round *r, const char *keys, uint64_t deadline)
       uint64_t keep = NEXT_MS * (strlen (keys) - 1);
 
       mine.deadline = deadline - (keep < left / 2 ? keep : left / 2);
-      if (collect_over (&mine) || !ask_one (r, *keys))
+      if (collect_over (&mine))
         break;
+      if (!ask_one (r, *keys))
+        {
+          keys++;
+          break;
+        }
     }
+  not_asked (r, keys);
   r->a.ctx = ctx;
 }
 
@@ -291,9 +308,14 @@ ask_all (struct round *r, const char *keys)
   struct collect_ctx *ctx = r->a.ctx;
   bool raised, raises = has_body (keys) && sysrq_can_raise (&r->a, &r->state);
 
-  if (raises && *keys != 'h' && !ask_one (r, 'h'))
-    return;
-  if (*keys == 'h' && (!ask_one (r, *keys++) || !*keys))
+  if ((raises || *keys == 'h')
+      && !ask_one (r, 'h'))
+    {
+      not_asked (r, keys + (*keys == 'h'));
+      return;
+    }
+  keys += *keys == 'h';
+  if (!*keys)
     return;
   raised = raises && sysrq_raise (&r->a, &r->state);
   r->a.loud = r->a.loud || raised;

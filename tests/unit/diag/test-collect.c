@@ -590,6 +590,7 @@ test_net (void **state)
   assert_true (int_of (h, "net.guest_sent") >= 0);
   assert_int_equal (int_of (h, "net.not_taken"), 0);
   assert_non_null (strstr (file_of (h, "net/net.json"), "rx_packets"));
+  assert_non_null (strstr (buf_str (&h->gaps), "2 of its 3 interfaces"));
   haul_free (h);
   /* Somewhere behind a router, where anybody may answer: not asked. */
   play.tcp_address[0] = '\0';
@@ -603,6 +604,23 @@ test_net (void **state)
 }
 
 /* ---- console ---- */
+
+/* What there was no time for has that for its reason. */
+static void
+test_console_without_time (void **state)
+{
+  struct guest g = guest ();
+  struct haul *h = haul_new ();
+  struct collect_ctx ctx = { .guest = &g, .out = &h->out };
+
+  g.nconsoles = 2;
+  snprintf (g.consoles[0].name, sizeof g.consoles[0].name, "serial0");
+  g.consoles[0].mode = CONSOLE_PROBE;
+  assert_int_equal (collect_console.run (&ctx, NULL), 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "ended before serial0"));
+  assert_non_null (strstr (buf_str (&h->gaps), "the platform's log: "));
+  haul_free (h);
+}
 
 static void
 test_console (void **state)
@@ -717,6 +735,7 @@ main (void)
     cmocka_unit_test (test_disk),  cmocka_unit_test (test_net),
     cmocka_unit_test (test_net_hints), cmocka_unit_test (test_console),
     cmocka_unit_test (test_marks_have_their_time),
+    cmocka_unit_test (test_console_without_time),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -143,6 +143,27 @@ test_pieces (void **state)
   haul_free (h);
 }
 
+/* Of a mute kernel no more is asked, and of what was not it is said. */
+static void
+test_not_asked (void **state)
+{
+  struct guest g = guest (CONSOLE_DEV_SERIAL);
+  struct haul *h;
+
+  k = (struct kernel){ .takes = 0 };
+  h = ask (&g, "{\"keys\":\"hwl\"}", 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "not asked: wl: the one "));
+  haul_free (h);
+  k = (struct kernel){ .takes = 0 };
+  h = ask (&g, "{\"keys\":\"wl\"}", 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "not asked: l: the one "));
+  haul_free (h);
+  k = (struct kernel){ .takes = 0 };
+  h = ask (&g, "{\"keys\":\"w\"}", 0);
+  assert_null (strstr (buf_str (&h->gaps), "not asked"));
+  haul_free (h);
+}
+
 /* A guest that prints for ever ends by the budget (play.h checks it). */
 static void
 test_flood (void **state)
@@ -455,6 +476,7 @@ main (void)
     cmocka_unit_test (test_pieces),
     cmocka_unit_test (test_blocked),
     cmocka_unit_test (test_crowd),
+    cmocka_unit_test (test_not_asked),
     cmocka_unit_test (test_flood),
     cmocka_unit_test (test_escaped),
     cmocka_unit_test (test_routes),
