@@ -175,7 +175,7 @@ is_other (const struct replay *r, size_t part)
 bool
 replay_is_same (const struct replay *r)
 {
-  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (parts); i++)
     if (is_other (r, i))
       return false;
   return true;
@@ -227,7 +227,7 @@ replay_to_json (const struct replay *r)
   json_object_object_add (o, "findings", json_object_get (r->now.findings));
   json_object_object_add (o, "questions", json_object_get (r->now.questions));
   json_add_bool (o, "same", replay_is_same (r));
-  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (parts); i++)
     if (is_other (r, i))
       json_object_array_add (changed, json_object_new_string (parts[i].name));
   json_object_object_add (o, "changed", changed);

@@ -136,32 +136,6 @@ number_of (const char *comm)
   return -1;
 }
 
-size_t
-monitor_vcpus_named (int pid, struct monitor_vcpu vcpus[MONITOR_MAX_VCPUS])
-{
-  char path[40], comm[64];
-  struct dirent *e;
-  size_t n = 0;
-  DIR *dir;
-
-  snprintf (path, sizeof path, "/proc/%d/task", pid);
-  dir = opendir (path);
-  while (dir && n < MONITOR_MAX_VCPUS && (e = readdir (dir)))
-    {
-      int tid = (int) strtol (e->d_name, NULL, 10);
-
-      if (tid <= 0 || !read_text (pid, tid, "comm", comm, sizeof comm))
-        continue;
-      vcpus[n] = (struct monitor_vcpu){ number_of (comm), tid, { 0, 0 } };
-      if (vcpus[n].number >= 0
-          && monitor_thread_time (pid, tid, &vcpus[n].time))
-        n++;
-    }
-  if (dir)
-    closedir (dir);
-  return n;
-}
-
 static bool
 is_blocked (int pid, int tid)
 {
@@ -173,8 +147,10 @@ is_blocked (int pid, int tid)
   return close && strncmp (close, ") D", 3) == 0;
 }
 
-size_t
-monitor_blocked (int pid, struct monitor_vcpu ret[MONITOR_MAX_VCPUS])
+/* Its threads: of the vCPUs alone, or those alone that wait in the kernel. */
+static size_t
+threads (int pid, bool vcpus, bool blocked,
+         struct monitor_vcpu ret[MONITOR_MAX_VCPUS])
 {
   char path[40], comm[64];
   struct dirent *e;
@@ -187,15 +163,29 @@ monitor_blocked (int pid, struct monitor_vcpu ret[MONITOR_MAX_VCPUS])
     {
       int tid = (int) strtol (e->d_name, NULL, 10);
 
-      if (tid <= 0 || !is_blocked (pid, tid)
+      if (tid <= 0 || (blocked && !is_blocked (pid, tid))
           || !read_text (pid, tid, "comm", comm, sizeof comm))
         continue;
       ret[n] = (struct monitor_vcpu){ number_of (comm), tid, { 0, 0 } };
-      n += monitor_thread_time (pid, tid, &ret[n].time);
+      if ((!vcpus || ret[n].number >= 0)
+          && monitor_thread_time (pid, tid, &ret[n].time))
+        n++;
     }
   if (dir)
     closedir (dir);
   return n;
+}
+
+size_t
+monitor_vcpus_named (int pid, struct monitor_vcpu vcpus[MONITOR_MAX_VCPUS])
+{
+  return threads (pid, true, false, vcpus);
+}
+
+size_t
+monitor_blocked (int pid, struct monitor_vcpu ret[MONITOR_MAX_VCPUS])
+{
+  return threads (pid, false, true, ret);
 }
 
 size_t
