@@ -268,6 +268,21 @@ a_console_that_takes_no_keys (void **state)
   concludes (RUNS "kernel.answers@sysrq=disabled;console.xon@console=nothing;"
                   "reach.ssh@scenario=alive",
              "console-lost", "console-lost", "console or the shell on it");
+  /* By the console alone a terminal that is stopped for good can't be told from
+   * a user space that is; by any other way it can. */
+#define ALONE RUNS "kernel.answers@sysrq=shown;tasks.blocked@sysrq=0;"           \
+                   "console.xon@console=nothing"
+  concludes (ALONE, "silent", "userspace-stuck", NULL);
+  assert_string_equal (last, "low");
+  assert_non_null (strstr (last_verdict.sentence, "tcflow"));
+  concludes (ALONE ";net.answer@net=answers", "silent", "userspace-stuck",
+             NULL);
+  assert_string_equal (last, "medium");
+  concludes (RUNS "kernel.answers@sysrq=disabled;sysrq.refused@sysrq=w;"
+                  "console.xon@console=nothing", "silent", "userspace-stuck",
+             NULL);
+  assert_string_equal (last, "low");
+  assert_non_null (strstr (last_verdict.sentence, "tcflow"));
   /* A slow answer that comes just then is none to that key. */
   concludes (RUNS WENT_ON ";qemu.wanted@host=1.9;qemu.got@host=0.1",
              "silent", "host-starved", NULL);
