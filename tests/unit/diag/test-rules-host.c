@@ -475,6 +475,22 @@ whom_a_watchdog_of_workers_names (void **state)
              "kernel-panic", "kernel panic: Fatal exception");
 }
 
+/* On whatever it lay; and not by an error of an hour before. */
+static void
+a_disk_and_then_a_file_system (void **state)
+{
+#define GIVEN_UP ";kernel.event.fs_shutdown@console~900=XFS on sda2 is shut down"
+  size_t n;
+
+  assert_true (is_found ("kernel.event.io_timeout@console~890=nvme: timeout"
+                         GIVEN_UP, "io-error-then-readonly", &n));
+  assert_non_null (strstr (last_says, "nvme: timeout; XFS on sda2"));
+  assert_true (is_found ("kernel.event.device_offline@console~890=scsi: gone"
+                         GIVEN_UP, "io-error-then-readonly", &n));
+  assert_false (is_found ("kernel.event.io_error@console~100=I/O error"
+                          GIVEN_UP, "io-error-then-readonly", &n));
+}
+
 int
 main (void)
 {
@@ -494,6 +510,7 @@ main (void)
     cmocka_unit_test (a_main_loop_and_its_storage),
     cmocka_unit_test (a_hung_task_and_no_disk),
     cmocka_unit_test (what_a_kernel_died_of),
+    cmocka_unit_test (a_disk_and_then_a_file_system),
     cmocka_unit_test (whom_a_watchdog_of_workers_names),
   };
 
