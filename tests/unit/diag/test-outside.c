@@ -294,10 +294,19 @@ names_of_whom_it_died (void **state)
   /* Its log was not read. */
   expect ("{'row':'system','panicked':true,'panic_cpu':0}\n" WATCHDOG,
           "dead kernel-panic {'said':'hung_task: blocked tasks'}\n");
+  /* Of one that is told to panic for want of memory nobody is. */
+#define PANIC_OF_BUSY(why)                                                    \
+  "{'row':'system','panicked':true,'panic_cpu':1}\n" OTHER_CPU                 \
+  SAID ("Kernel panic - not syncing: " why)
+  expect (SAID ("busy invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL)")
+          PANIC_OF_BUSY ("Out of memory: compulsory panic_on_oom is enabled"),
+          "dead kernel-panic {'said':'Out of memory: compulsory panic_on_oom "
+          "is enabled'}\n");
+  expect (PANIC_OF_BUSY ("System is deadlocked on memory"),
+          "dead kernel-panic {'said':'System is deadlocked on memory'}\n");
   /* Of any other it is where panic() was called. */
   expect (SAID ("INFO: task web:8 blocked for more than 5 seconds.")
-          "{'row':'system','panicked':true,'panic_cpu':1}\n" OTHER_CPU
-          SAID ("Kernel panic - not syncing: as ordered"),
+          PANIC_OF_BUSY ("as ordered"),
           "dead kernel-panic {'cpu':1,'pid':7,'comm':'busy','said':'as "
           "ordered'}\n");
 }

@@ -268,6 +268,21 @@ a_console_that_takes_no_keys (void **state)
   concludes (RUNS "kernel.answers@sysrq=disabled;console.xon@console=nothing;"
                   "reach.ssh@scenario=alive",
              "console-lost", "console-lost", "console or the shell on it");
+  /* By the console alone a terminal that is stopped for good can't be told from
+   * a user space that is; by any other way it can. */
+#define ALONE RUNS "kernel.answers@sysrq=shown;tasks.blocked@sysrq=0;"           \
+                   "console.xon@console=nothing"
+  concludes (ALONE, "silent", "userspace-stuck", NULL);
+  assert_string_equal (last, "low");
+  assert_non_null (strstr (last_verdict.sentence, "tcflow"));
+  concludes (ALONE ";net.answer@net=answers", "silent", "userspace-stuck",
+             NULL);
+  assert_string_equal (last, "medium");
+  concludes (RUNS "kernel.answers@sysrq=disabled;sysrq.refused@sysrq=w;"
+                  "console.xon@console=nothing", "silent", "userspace-stuck",
+             NULL);
+  assert_string_equal (last, "low");
+  assert_non_null (strstr (last_verdict.sentence, "tcflow"));
   /* A slow answer that comes just then is none to that key. */
   concludes (RUNS WENT_ON ";qemu.wanted@host=1.9;qemu.got@host=0.1",
              "silent", "host-starved", NULL);
@@ -460,6 +475,22 @@ whom_a_watchdog_of_workers_names (void **state)
              "kernel-panic", "kernel panic: Fatal exception");
 }
 
+/* On whatever it lay; and not by an error of an hour before. */
+static void
+a_disk_and_then_a_file_system (void **state)
+{
+#define GIVEN_UP ";kernel.event.fs_shutdown@console~900=XFS on sda2 is shut down"
+  size_t n;
+
+  assert_true (is_found ("kernel.event.io_timeout@console~890=nvme: timeout"
+                         GIVEN_UP, "io-error-then-readonly", &n));
+  assert_non_null (strstr (last_says, "nvme: timeout; XFS on sda2"));
+  assert_true (is_found ("kernel.event.device_offline@console~890=scsi: gone"
+                         GIVEN_UP, "io-error-then-readonly", &n));
+  assert_false (is_found ("kernel.event.io_error@console~100=I/O error"
+                          GIVEN_UP, "io-error-then-readonly", &n));
+}
+
 int
 main (void)
 {
@@ -479,6 +510,7 @@ main (void)
     cmocka_unit_test (a_main_loop_and_its_storage),
     cmocka_unit_test (a_hung_task_and_no_disk),
     cmocka_unit_test (what_a_kernel_died_of),
+    cmocka_unit_test (a_disk_and_then_a_file_system),
     cmocka_unit_test (whom_a_watchdog_of_workers_names),
   };
 
