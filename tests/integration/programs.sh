@@ -166,6 +166,20 @@ exact "where it is" "$(dirname "$(cat "$work/said/where")")" "$work/run/exec"
 no_folder() { [ "$(folders)" = 0 ]; }
 until_ok 5 no_folder || die "folders are left: $(ls -A "$work/run/exec")"
 
+# ---- called off: at once, with all that it has started ----
+began=$(now_ms)
+hd diagnose alpha --playbook stays >"$work/out" 2>&1 &
+watcher=$!
+until_ok 10 test -s "$work/said/stays" || die "it does not begin"
+hd diagnose alpha --cancel >/dev/null || die "it is not called off"
+until_ok 60 gone "$watcher" || die "it goes on"
+wait $watcher
+exact "called off: its end" $? 6
+grep -q 'called off by uid' "$work/out" || { cat "$work/out"; die "who called it off"; }
+until_ok 5 gone "$(cat "$work/said/stays")" || die "what it has started lives on"
+until_ok 5 no_folder || die "folders are left: $(ls -A "$work/run/exec")"
+rm "$work/said/stays"
+
 # ---- killed: what it has started is ended, and its folder goes; where nobody could, at the next start ----
 hd diagnose beta --playbook stays >/dev/null 2>&1 &
 until_ok 10 test -s "$work/said/stays" || die "it does not begin"
