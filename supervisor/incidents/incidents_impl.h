@@ -40,7 +40,7 @@ struct timer;
 #define MAX_WATCHERS 16 /* of one incident */
 #define FIND_GUESTS_MS 15000
 /* For who could not be asked, or what nobody has confirmed: it is looked at,
- * but nothing is typed. */
+ * but nothing is typed, pressed or sent. */
 #define CAREFUL_PLAYBOOK "quick"
 /* Diagnoses that have begun, at most: each takes memory for its facts.  How
  * many of them are at it at once is max_diagnoses. */

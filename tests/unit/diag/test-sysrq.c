@@ -402,6 +402,46 @@ test_who_reads_along (void **state)
     }
 }
 
+/* To Windows Alt, PrtSc and a letter are keys in somebody's window. */
+static void
+test_no_linux (void **state)
+{
+  static const struct
+  {
+    bool blind;
+    const char *kept;
+    int presses;
+  } cases[] = {
+    { true, "SAC>", 0 },
+    { true, "", 0 },
+    { true, NULL, 1 },
+    { false, "SAC>", 1 },
+  };
+  static const char *const steps[]
+      = { NULL, "{\"keys\":\"h\",\"by\":\"keyboard\"}" };
+
+  for (size_t i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++)
+    {
+      struct guest g = guest (CONSOLE_DEV_SERIAL);
+      struct haul *h;
+
+      g.inc.pid = 77;
+      k = (struct kernel){ .level = 7, .mask = 1, .blind = cases[i / 2].blind,
+                           .kept = cases[i / 2].kept };
+      h = ask (&g, steps[i % 2], 0);
+      assert_int_equal (k.presses, cases[i / 2].presses);
+      assert_true (!k.presses
+                   == !!strstr (buf_str (&h->gaps), "that the guest runs"));
+      if (!k.presses)
+        {
+          assert_string_equal (buf_str (&typed), "");
+          assert_string_equal (buf_str (&h->impact), "");
+          assert_string_equal (text_of (h, "kernel.answers"), "(none)");
+        }
+      haul_free (h);
+    }
+}
+
 /* Of two consoles the one that is the kernel's, wherever it stands. */
 static void
 test_of_two (void **state)
@@ -483,6 +523,7 @@ main (void)
     cmocka_unit_test (test_keys),
     cmocka_unit_test (test_kernels_console),
     cmocka_unit_test (test_who_reads_along),
+    cmocka_unit_test (test_no_linux),
     cmocka_unit_test (test_of_two),
     cmocka_unit_test (test_console),
   };
