@@ -40,6 +40,10 @@
 /* Who can't be looked for: the look before it has not come back, or there is no
  * thread for it. */
 #define BUSY_MS 2000u
+/* Whether QEMU answers: it may have come back, or hang by now. */
+#define ASK_AGAIN_MS 30000u
+/* So many are asked at once: those on one dead disk stand together. */
+#define ASKING_MAX 4u
 /* Whose memory does not come back is left alone for so long. */
 #define STUCK_MS (10u * 60 * 1000)
 
@@ -53,6 +57,7 @@ struct eyes
   struct timer *timer;
   struct eye **list; /* by id - 1; NULL where nobody is */
   size_t n;
+  unsigned nasking; /* whether QEMUs answer */
   bool finding; /* one at a time: it costs a parser's CPU */
   bool of_doubt; /* the last of them */
   uint64_t find_ms, rest_ms; /* when that began; until when nobody is */
@@ -258,6 +263,80 @@ begin_find (struct eyes *e, struct eye *eye)
   eye->state = EYE_FINDS;
 }
 
+/* ---- does its QEMU answer? ---- */
+
+static void
+ask_done (void *owner, void *arg, enum job_end end, int rc)
+{
+  struct eyes *e = owner;
+  struct question *q = arg;
+  uint64_t now = loop_now (e->env.loop);
+  struct eye *eye;
+
+  (void) rc;
+  e->nasking--;
+  if (end == JOB_DISCARDED)
+    {
+      /* It has its deadlines: of whom is not known any more. */
+      for (size_t i = 0; i < e->n; i++)
+        if (e->list[i] && e->list[i]->asking)
+          {
+            e->list[i]->asking = false;
+            e->list[i]->ask_ms = now + STUCK_MS;
+          }
+      return;
+    }
+  eye = by_id (e, q->id);
+  if (eye && incarnation_equal (&eye->guest->inc, &q->guest->inc))
+    {
+      eye->asking = false;
+      eye->ask_ms = now + ASK_AGAIN_MS;
+      eye->mute = q->mute && eye->asleep;
+      if (eye->mute)
+        eye->due_ms = now;
+    }
+  ask_free_ (q);
+}
+
+/* libvirt says a guest's state without asking its QEMU. */
+static bool
+wants_ask (const struct eye *eye, uint64_t now)
+{
+  return eye->asleep && !eye->asking && eye->state == EYE_BEATS
+         && eye->guest->monitor == MONITOR_UNIX && now >= eye->ask_ms;
+}
+
+static void
+begin_ask (struct eyes *e, struct eye *eye)
+{
+  struct question *q = calloc (1, sizeof *q);
+  const struct job_spec spec = {
+    .name = "ask whether its QEMU answers",
+    .guest = eye->guest->inc.uuid,
+    .lane = LANE_MONITOR,
+    .timeout_ms = 3 * QEMU_ASK_MS,
+    .run = ask_run_,
+    .done = ask_done,
+    .free_arg = ask_free_,
+    .owner = e,
+    .arg = q,
+  };
+
+  if (!q)
+    return;
+  q->id = eye->id;
+  q->guest = guest_ref (eye->guest);
+  q->env = e->env.transports;
+  eye->ask_ms = loop_now (e->env.loop) + BUSY_MS;
+  if (job_start (e->env.jobs, &spec, NULL) < 0)
+    {
+      ask_free_ (q);
+      return;
+    }
+  eye->asking = true;
+  e->nasking++;
+}
+
 /* ---- beats ---- */
 
 /* Nothing of it moved because its QEMU does not: that needs no second look, and
@@ -265,16 +344,19 @@ begin_find (struct eyes *e, struct eye *eye)
 static void
 see_process (const struct eye *eye, struct beat_verdict *v)
 {
+  const char *why = "its QEMU process is stopped by a signal or a debugger";
   char state;
 
   if (v->vcpu.state != BEAT_UNKNOWN || v->apart_ms < BEAT_STOPPED_MS)
     return;
   state = proc_state (eye->guest->inc.pid);
-  if (state != 'T' && state != 't')
+  if (eye->mute)
+    why = "its QEMU sleeps, greets on its monitor and did not answer there, "
+          "twice: its main loop stands";
+  else if (state != 'T' && state != 't')
     return;
   v->vcpu.state = BEAT_DEAD;
-  snprintf (v->vcpu.why, sizeof v->vcpu.why,
-            "its QEMU process is stopped by a signal or a debugger");
+  snprintf (v->vcpu.why, sizeof v->vcpu.why, "%s", why);
 }
 
 static void
@@ -347,9 +429,12 @@ on_lost (uint32_t id, void *arg)
 static const struct beater_ops beater_callbacks
     = { .beat = on_beat, .failed = on_failed, .lost = on_lost };
 
+/* Whose QEMU is asked, or mute, could not say what its vCPUs do. */
 static bool
 wants_find (const struct eye *eye, uint64_t now)
 {
+  if (eye->found_ms && (eye->asking || eye->mute))
+    return false;
   return eye->state == EYE_WAITS
          || (eye->state == EYE_BEATS && !eye->sure
              && now - eye->found_ms >= SURE_MS)
@@ -377,8 +462,11 @@ tick (struct timer *t, void *arg)
     {
       struct eye *eye = e->list[i];
 
-      if (!eye || !is_read (eye->guest)
-          || (eye->due_ms > now && !eye->doubt))
+      if (!eye || !is_read (eye->guest))
+        continue;
+      if (e->nasking < ASKING_MAX && wants_ask (eye, now))
+        begin_ask (e, eye);
+      if (eye->due_ms > now && !eye->doubt)
         continue;
       if (eye->found_ms && eye->due_ms <= now && n < BEATER_ASK_MAX)
         ids[n++] = eye->id;

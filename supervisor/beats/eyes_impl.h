@@ -49,6 +49,10 @@ struct eye
   bool panic_asked;       /* but for a panic, once */
   uint64_t since_ms;      /* it stands, 0 = it does not */
   struct chance *chance;  /* since then; NULL: not known */
+  /* It stands, and so does all of its QEMU, for a moment by now: whether that
+   * answers is asked, and who is mute is told without a second look. */
+  bool asleep, asking, mute;
+  uint64_t ask_ms;        /* not before that */
   uint64_t ours_until_ms; /* hangdog has its kernel print for so long */
   struct beat *kept[KEPT]; /* BEAT_FLAT() of each, the oldest first */
   unsigned nkept;
@@ -75,6 +79,20 @@ struct find
 };
 int find_run_ (struct job *job, void *arg);
 void find_free_ (void *arg);
+
+/* ---- whether its QEMU answers: a job, which asks it twice ---- */
+
+#define QEMU_ASK_MS 1500u /* each time */
+
+struct question
+{
+  uint32_t id;
+  const struct guest *guest;
+  const struct transport_env *env;
+  bool mute; /* it greets, and has not answered, both times */
+};
+int ask_run_ (struct job *job, void *arg);
+void ask_free_ (void *arg);
 
 /* ---- doubt (eyes_doubt.c) ---- */
 
