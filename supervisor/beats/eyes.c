@@ -27,6 +27,13 @@
 #define AGAIN_MAX_MS (15u * 60 * 1000)
 /* Another kernel is there, or its pages are gone. */
 #define CHANGED_MS 5000u
+/* But who seems to be another all the time, by what he writes there, is looked
+ * for ever more seldom: each time costs a parser. */
+#define CHANGES_FREE 3u
+#define CHANGED_MOST_MS (2u * 60 * 1000)
+/* Whose last look took so long comes after all others: a guest can make it
+ * long. */
+#define SLOW_MS 4000u
 /* Of a kernel that was found while it came up not all CPUs are known. */
 #define SURE_MS 60000u
 /* What seems dead, and could not be looked at: again. */
@@ -106,6 +113,21 @@ began_anew (struct eyes *e, const struct eye *eye)
 }
 
 static void
+changed (struct eyes *e, struct eye *eye)
+{
+  uint64_t ms = CHANGED_MS;
+
+  if (loop_now (e->env.loop) - eye->first_ms >= SURE_MS)
+    eye->changes = 0;
+  for (unsigned i = CHANGES_FREE; i <= eye->changes && ms < CHANGED_MOST_MS;
+       i++)
+    ms *= 2;
+  eye->changes++;
+  wait_for (e, eye, ms < CHANGED_MOST_MS ? ms : CHANGED_MOST_MS);
+  began_anew (e, eye);
+}
+
+static void
 not_found (struct eyes *e, struct eye *eye, const struct error *why)
 {
   uint64_t again = AGAIN_MS;
@@ -142,6 +164,8 @@ found (struct eyes *e, struct eye *eye, const struct find *f)
   uint64_t now = loop_now (e->env.loop);
   bool same = eye->found_ms && f->kernel == eye->kernel;
 
+  if (!eye->found_ms)
+    eye->first_ms = now;
   eye->state = EYE_BEATS;
   eye->sure = eye->found_ms != 0;
   eye->fails = 0;
@@ -185,6 +209,7 @@ find_done (void *owner, void *arg, enum job_end end, int rc)
   if (eye && eye->state == EYE_FINDS
       && incarnation_equal (&eye->guest->inc, &f->guest->inc))
     {
+      eye->took_ms = now - e->find_ms;
       if (f->doubt)
         eye->again_ms = now + MOVED_AGAIN_MS + REST * (now - e->find_ms);
       if (rc == 0)
@@ -339,26 +364,6 @@ begin_ask (struct eyes *e, struct eye *eye)
 
 /* ---- beats ---- */
 
-/* Nothing of it moved because its QEMU does not: that needs no second look, and
- * who could say more is QEMU. */
-static void
-see_process (const struct eye *eye, struct beat_verdict *v)
-{
-  const char *why = "its QEMU process is stopped by a signal or a debugger";
-  char state;
-
-  if (v->vcpu.state != BEAT_UNKNOWN || v->apart_ms < BEAT_STOPPED_MS)
-    return;
-  state = proc_state (eye->guest->inc.pid);
-  if (eye->mute)
-    why = "its QEMU sleeps, greets on its monitor and did not answer there, "
-          "twice: its main loop stands";
-  else if (state != 'T' && state != 't')
-    return;
-  v->vcpu.state = BEAT_DEAD;
-  snprintf (v->vcpu.why, sizeof v->vcpu.why, "%s", why);
-}
-
 static void
 on_beat (uint32_t id, const struct beat *b, void *arg)
 {
@@ -371,8 +376,7 @@ on_beat (uint32_t id, const struct beat *b, void *arg)
   eye->beats++;
   if (!b->canary_ok)
     {
-      wait_for (e, eye, CHANGED_MS);
-      began_anew (e, eye);
+      changed (e, eye);
       return;
     }
   /* Another number of CPUs: by another table. */
@@ -383,12 +387,11 @@ on_beat (uint32_t id, const struct beat *b, void *arg)
       eye_judge_ (eye, b, &v);
       if (v.rebooted)
         {
-          wait_for (e, eye, CHANGED_MS);
-          began_anew (e, eye);
+          changed (e, eye);
           return;
         }
       eye_question_ (eye, b, &v, loop_now (e->env.loop));
-      see_process (eye, &v);
+      eye_process_ (eye, &v);
       eye_tell_ (e->env.bus, eye, b, &v, loop_now (e->env.loop));
       eye->verdict = v;
       eye->judged = true;
@@ -445,6 +448,10 @@ wants_find (const struct eye *eye, uint64_t now)
 static bool
 is_before (const struct eye *a, const struct eye *b)
 {
+  bool slow = a->took_ms >= SLOW_MS;
+
+  if (slow != (b->took_ms >= SLOW_MS))
+    return !slow;
   return a->doubt ? a->doubt_ms < b->doubt_ms : a->due_ms < b->due_ms;
 }
 

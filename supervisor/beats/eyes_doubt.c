@@ -19,6 +19,9 @@
  */
 #include "supervisor/beats/eyes_impl.h"
 
+#include "base/opener.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Who seems dead is read so often until it is told. */
@@ -256,4 +259,24 @@ eye_question_ (struct eye *eye, const struct beat *b, struct beat_verdict *v,
   eye_doubt_ (v, is_held (eye->chance, now));
   if (eye->due_ms > now + CLOSER_MS && (!eye->doubt || eye->doubt_ms <= now))
     eye->due_ms = now + CLOSER_MS;
+}
+
+/* Nothing of it moved because its QEMU does not: that needs no second look, and
+ * who could say more is QEMU. */
+void
+eye_process_ (const struct eye *eye, struct beat_verdict *v)
+{
+  const char *why = "its QEMU process is stopped by a signal or a debugger";
+  char state;
+
+  if (v->vcpu.state != BEAT_UNKNOWN || v->apart_ms < BEAT_STOPPED_MS)
+    return;
+  state = proc_state (eye->guest->inc.pid);
+  if (eye->mute)
+    why = "its QEMU sleeps, greets on its monitor and did not answer there, "
+          "twice: its main loop stands";
+  else if (state != 'T' && state != 't')
+    return;
+  v->vcpu.state = BEAT_DEAD;
+  snprintf (v->vcpu.why, sizeof v->vcpu.why, "%s", why);
 }

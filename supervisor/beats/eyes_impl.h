@@ -36,6 +36,9 @@ struct eye
   uint64_t due_ms; /* of the look for it, or of the next beat */
   uint64_t found_ms, told_ms, beats;
   unsigned fails;
+  uint64_t first_ms; /* since when this kernel is read */
+  unsigned changes;  /* others came before it had lasted */
+  uint64_t took_ms;  /* the last look for it */
   char why[200];
   bool sure;         /* it was looked for a second time */
   uint64_t kernel;   /* by its canary */
@@ -102,6 +105,8 @@ void eye_moves_ (struct eye *eye);
 /* After it was judged: what of it must not be told yet is "unknown". */
 void eye_question_ (struct eye *eye, const struct beat *b,
                     struct beat_verdict *v, uint64_t now_ms);
+/* After that: what its QEMU's process says. */
+void eye_process_ (const struct eye *eye, struct beat_verdict *v);
 
 /* ---- telling (eyes_tell.c) ---- */
 

@@ -434,6 +434,32 @@ is_not_always_before_others (void **state)
   assert_memory_equal (order, "acabc", 5);
 }
 
+/* Whose memory takes a parser long, which he may want, is looked at when nobody
+ * else is to be. */
+static void
+is_behind_others_when_slow (void **state)
+{
+  struct world *w = *state;
+  struct job_stats stats;
+
+  atomic_store (&held, true);
+  for (unsigned i = 0; i < 60; i++)
+    loop_advance (w->env.loop, 250);
+  atomic_store (&held, false);
+  UNTIL_LOOP (w->env.loop,
+              (job_pool_stats (w->env.jobs, &stats), stats.running == 0));
+  another_appears (w, 'c');
+  until_looked (w, 60000);
+  for (unsigned id = 1; id <= 2; id++)
+    {
+      panics_of (w, id, 1000);
+      panics_of (w, id, 2000);
+    }
+  until_looked (w, 1000);
+  until_looked (w, 1000);
+  assert_memory_equal (order, "acca", 4);
+}
+
 int
 main (void)
 {
@@ -456,6 +482,7 @@ main (void)
     T (is_looked_at_while_others_rest),
     T (keeps_nobody_from_being_found),
     T (is_not_always_before_others),
+    T (is_behind_others_when_slow),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
