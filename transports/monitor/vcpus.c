@@ -136,15 +136,39 @@ number_of (const char *comm)
   return -1;
 }
 
-static bool
-is_blocked (int pid, int tid)
+/* NUL when it is gone. */
+static char
+state_of (int pid, int tid)
 {
   char text[1024], *close;
 
   if (!read_text (pid, tid, "stat", text, sizeof text))
-    return false;
+    return '\0';
   close = strrchr (text, ')');
-  return close && strncmp (close, ") D", 3) == 0;
+  return close && close[1] == ' ' ? close[2] : '\0';
+}
+
+bool
+monitor_sleeps (int pid)
+{
+  bool any = false, awake = false;
+  char path[40];
+  struct dirent *e;
+  DIR *dir;
+
+  snprintf (path, sizeof path, "/proc/%d/task", pid);
+  dir = opendir (path);
+  while (dir && !awake && (e = readdir (dir)))
+    {
+      int tid = (int) strtol (e->d_name, NULL, 10);
+      char state = tid > 0 ? state_of (pid, tid) : '\0';
+
+      any = any || state == 'S';
+      awake = state == 'R' || state == 'D';
+    }
+  if (dir)
+    closedir (dir);
+  return any && !awake;
 }
 
 /* Its threads: of the vCPUs alone, or those alone that wait in the kernel. */
@@ -163,7 +187,7 @@ threads (int pid, bool vcpus, bool blocked,
     {
       int tid = (int) strtol (e->d_name, NULL, 10);
 
-      if (tid <= 0 || (blocked && !is_blocked (pid, tid))
+      if (tid <= 0 || (blocked && state_of (pid, tid) != 'D')
           || !read_text (pid, tid, "comm", comm, sizeof comm))
         continue;
       ret[n] = (struct monitor_vcpu){ number_of (comm), tid, { 0, 0 } };
