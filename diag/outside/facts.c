@@ -687,4 +687,5 @@ outside_facts (const struct outside *o, const struct incarnation *inc,
   tell_disks (&t);
   tell_memory (&t);
   tell_work (&t);
+  outside_network_facts (o, source, inc, fn, arg);
 }

@@ -110,6 +110,7 @@ static const struct
   { "service_killed", SERVICE },
   { "service_stuck", SERVICE },
   { "unit_failed", SERVICE },
+  { "unit_unmet", SERVICE },
   { "unkillable", SERVICE },
 
   { "boot_denied", BOOTING },
