@@ -688,4 +688,5 @@ outside_facts (const struct outside *o, const struct incarnation *inc,
   tell_memory (&t);
   tell_work (&t);
   outside_network_facts (o, source, inc, fn, arg);
+  outside_crowd_facts (o, source, inc, fn, arg);
 }
