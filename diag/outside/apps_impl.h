@@ -31,6 +31,7 @@ struct app
   bool system; /* what every system has */
   enum app_tie tie;
   unsigned processes, threads, stopped, blocked, futex, ended, busy, iced;
+  unsigned listening; /* threads that wait for what a peer sends */
   double ran; /* of a processor, its busiest thread */
   bool frozen, listens;
   long long port, waiting, room, files, max_files;

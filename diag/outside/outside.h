@@ -71,6 +71,10 @@ bool outside_saw_all (const struct outside *o);
 typedef void outside_fact_fn (const struct fact *f, void *arg);
 void outside_facts (const struct outside *o, const struct incarnation *inc,
                     outside_fact_fn *fn, void *arg);
+/* Facts net.* of its own devices, by rows "net" of whoever saw them. */
+void outside_network_facts (const struct outside *o, const char *source,
+                            const struct incarnation *inc,
+                            outside_fact_fn *fn, void *arg);
 /* A culprit in words: "spin [zoo], zoo_spin (312) on CPU 1". */
 void outside_culprit_text (struct json_object *culprit, char *dst, size_t n);
 

@@ -164,6 +164,10 @@ bool outside_memory_holder_ (const struct outside *o, struct buf *to);
 /* What stands there asks the kernel for memory, or looks for some. */
 bool outside_asks_memory_ (const struct outside *o, struct json_object *row);
 void outside_memory_ (struct outside *o);
+/* The fact tasks.most (crowd.c). */
+void outside_crowd_facts (const struct outside *o, const char *source,
+                          const struct incarnation *inc,
+                          outside_fact_fn *fn, void *arg);
 /* Two looks, and nothing moved between them: who has its CPUs, of those whose
  * registers were not seen.  False: something moved, or all of them are idle
  * (cpus.c). */

@@ -52,6 +52,8 @@ static const struct
   { "root_missing", ASKED },
   { "device_missing", ASKED },
   { "emergency_mode", ASKED },
+  { "unit_failed", ASKED },
+  { "passphrase_prompt", ASKED },
 
   /* Of what a kernel died. */
   { "oops", ASKED },
@@ -113,7 +115,7 @@ static const struct
   { "runtime_stuck", SERVICE },
   { "service_killed", SERVICE },
   { "service_stuck", SERVICE },
-  { "unit_failed", SERVICE },
+  { "unit_unmet", SERVICE },
   { "unkillable", SERVICE },
 
   { "boot_denied", BOOTING },
@@ -126,7 +128,6 @@ static const struct
   { "maintenance_prompt", BOOTING },
   { "no_boot_device", BOOTING },
   { "no_init", BOOTING },
-  { "passphrase_prompt", BOOTING },
   { "windows_boot_failed", BOOTING },
 
   { "cpu_failed", HARDWARE },
@@ -221,7 +222,8 @@ is_known (const char *kind)
 static bool
 explains (const char *kind)
 {
-  return strcmp (kind, "disk_full") == 0 || strcmp (kind, "balloon") == 0;
+  return strcmp (kind, "disk_full") == 0 || strcmp (kind, "balloon") == 0
+         || strcmp (kind, "boot_asked") == 0;
 }
 
 /* Whoever adds a rule that raises an alarm says what the ladder makes of its

@@ -227,6 +227,30 @@ what_the_network_shows (void **state)
              "timeout", "network-lost", "the guest's network");
 }
 
+#define OWN                                                                   \
+  "net.amiss=no-link;net.culprit=device ens3 has no carrier;"
+
+/* What its own devices say is the reason, and none where somebody answers. */
+static void
+what_its_devices_show (void **state)
+{
+  concludes (RUNS OWN "net.answer@net=timeout;net.devices_well=0", "timeout",
+             "network-lost", "device ens3 has no carrier");
+  assert_string_equal (last, "certain");
+  concludes (RUNS OWN "reach.tcp@scenario=dead timeout;net.devices_well=0",
+             "timeout", "network-lost", "device ens3 has no carrier");
+  assert_string_equal (last, "medium");
+  concludes (RUNS OWN "net.answer@net=timeout;net.devices_well=1", "timeout",
+             "network-lost", "device ens3 has no carrier");
+  assert_string_equal (last, "medium");
+  concludes (RUNS OWN "net.answer@net=refused;net.devices_well=1", "refused",
+             "application-dead", NULL);
+  concludes (RUNS OWN "net.answer@net=timeout;net.arp@net=another;"
+                      "net.devices_well=0",
+             "timeout", "network-lost",
+             "another machine with the guest's address");
+}
+
 #define NO_KEYS "flow control (^S) of the console, or nobody reads there"
 
 static void
@@ -396,12 +420,26 @@ what_holds_it_back_is_named (void **state)
   "qemu.state@host=running;vmm.monitor@monitor=greets-only;"                  \
   "vmm.monitor@monitor=greets-only;"
 
+#define HALTS                                                                 \
+  STUCK "disk.vda.backing@host=server nbd /run/nbd;disk.vda.waits_s=0.7;"     \
+        "disk.vdb.waits_s=0.0;disk.any_moved=0;kernel.clock_moved=0;"
+
+/* The guest stands with it: its clock does not tell for how long. */
+static void
+a_main_loop_and_a_guest_that_stands (void **state)
+{
+  concludes (HALTS "tasks.in_io=1", "silent", "vmm-stuck",
+             "server nbd /run/nbd under disk vda, and QEMU's main loop with "
+             "it");
+  concludes (HALTS "tasks.in_io=0", "silent", "vmm-stuck", "QEMU main loop");
+}
+
 /* Its main loop stands, and so does what it may wait for. */
 static void
 a_main_loop_and_its_storage (void **state)
 {
   concludes (STUCK STALLED "tasks.in_io=1", "silent", "vmm-stuck",
-             "QEMU main loop, and disk vda");
+             "storage under disk vda, and QEMU's main loop with it");
   assert_string_equal (last, "medium");
   leads_to (STUCK STALLED "tasks.in_io=1", "silent", "main-loop-on-storage",
             "storage under that disk", NULL);
@@ -502,12 +540,14 @@ main (void)
     cmocka_unit_test (what_stopped_it),
     cmocka_unit_test (what_file_systems_noted),
     cmocka_unit_test (what_the_network_shows),
+    cmocka_unit_test (what_its_devices_show),
     cmocka_unit_test (a_console_that_takes_no_keys),
     cmocka_unit_test (its_heartbeat),
     cmocka_unit_test (facets_by_themselves),
     cmocka_unit_test (whose_errors),
     cmocka_unit_test (what_holds_it_back_is_named),
     cmocka_unit_test (a_main_loop_and_its_storage),
+    cmocka_unit_test (a_main_loop_and_a_guest_that_stands),
     cmocka_unit_test (a_hung_task_and_no_disk),
     cmocka_unit_test (what_a_kernel_died_of),
     cmocka_unit_test (a_disk_and_then_a_file_system),
