@@ -81,6 +81,14 @@ void otlp_end (struct otlp *o, struct collect_ctx *ctx, const char *file);
 /* The QEMU process and its threads (qemu.c). */
 void collect_qemu (struct collect_ctx *ctx, struct otlp *o);
 
+/* The block counters (disk.c): asked once, under that name in looks; and, where
+ * there is a first, the file and facts of both, that being the last of it. */
+#define DISK_FIRST "first"
+#define DISK_SECOND "second"
+int disk_look (struct collect_ctx *ctx, struct json_object *looks,
+               const char *which, struct error *err);
+void disk_tell (struct collect_ctx *ctx, struct json_object *looks);
+
 /* Facts vcpu.N.share and .waited, vcpu.count and vcpu.busy. */
 struct vcpu_share
 {

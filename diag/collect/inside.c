@@ -53,7 +53,7 @@ static const char script[]
       "t=$(for c in docker podman crictl;do command -v $c >/dev/null&&"
       "timeout 3 $c ps -a 2>&1;done);hd_o 4096 cat hd_h;echo '@@ df';"
       "L=$((L+4096));t=$(timeout 5 df -P 2>/dev/null);hd_o 4096 cat hd_h;"
-      "echo '@@ end')";
+      "echo '@@ end')</dev/null";
 
 /* ---- asking ---- */
 

@@ -7,6 +7,12 @@
  * so that "HDNONCE" stands only in what a shell has executed, never in an
  * echo, however wrapped, redrawn or repeated; and old output has another
  * nonce.  The leading blank keeps it out of most shells' history.
+ *
+ * Of several lines only one is typed at the shell,
+ *     printf '\nHD%s%s:R\n' NON CE; eval "$(head -n 5)"; printf '...:E...' ...
+ * and the others, the first of which says B, when R is there: then the terminal
+ * takes them, and not the shell's editor, for which each key is work, and a
+ * long line too much.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,6 +28,7 @@
 #include "transports/console/prompt.h"
 #include "transports/console/session_impl.h"
 
+#define LINES_MAX (SESSION_COMMAND_MAX + 256)
 #define OUTPUT_MAX (1u << 20)
 #define KERNEL_MAX (256u << 10)
 #define TEXT_KEEP (64u << 10)  /* searched text kept at most */
@@ -51,7 +58,8 @@ struct dialogue
   struct command_result *ret;
   uint64_t deadline;
   char non[9], ce[9];
-  char begin[32], end[32]; /* the markers, as they come back */
+  char ready[32], begin[32], end[32]; /* the markers, as they come back */
+  struct buf lines;  /* to be typed when it is ready */
   struct kline k;
   struct buf text;   /* since the command was typed, without kernel lines */
   size_t seen;       /* of text: searched for the marker in turn */
@@ -65,6 +73,7 @@ static void
 dialogue_done (struct dialogue *d)
 {
   buf_done (&d->text);
+  buf_done (&d->lines);
 }
 
 void
@@ -411,6 +420,19 @@ finish_ok (struct dialogue *d)
                   (unsigned long long) d->ret->took_ms, d->ret->status);
 }
 
+/* 1: it is over. */
+static int
+type_lines (struct dialogue *d)
+{
+  CLEANUP_BUF struct buf lines = d->lines;
+
+  d->lines = (struct buf) BUF_INIT (LINES_MAX);
+  if (type (d, buf_str (&lines)) == 0)
+    return 0;
+  interrupt (d);
+  return 1;
+}
+
 /* 1: over; 0: until has come. */
 static int
 read_answer (struct dialogue *d, uint64_t until)
@@ -426,6 +448,8 @@ read_answer (struct dialogue *d, uint64_t until)
         return verdict_failed (d, (int) n, NULL);
       d->bytes += (size_t) n;
       kline_feed (&d->k, d->s->chunk, (size_t) n, &d->text, &d->ret->kernel);
+      if (d->lines.len > 0 && has (&d->text, d->ready) && type_lines (d) != 0)
+        return 1;
       if (scan (d))
         return finish_ok (d);
       if (at_password (d))
@@ -549,6 +573,7 @@ make_nonce (struct dialogue *d, struct error *err)
     return error_errno (err, errno, "making a nonce");
   snprintf (d->non, sizeof d->non, "%08x", v[0]);
   snprintf (d->ce, sizeof d->ce, "%08x", v[1]);
+  snprintf (d->ready, sizeof d->ready, "HD%s%s:R", d->non, d->ce);
   snprintf (d->begin, sizeof d->begin, "HD%s%s:B", d->non, d->ce);
   snprintf (d->end, sizeof d->end, "HD%s%s:E:", d->non, d->ce);
   return 0;
@@ -576,34 +601,49 @@ check_command (const char *command, size_t *ret_len, struct error *err)
   return 0;
 }
 
+/* lines: what is typed later, of several. */
 static void
-frame_command (struct buf *frame, const char *non, const char *ce,
-               const char *command, size_t len)
+frame_command (struct buf *frame, struct buf *lines, const char *non,
+               const char *ce, const char *command, size_t len)
 {
-  buf_printf (frame, KEYS_KILL " printf '\\nHD%%s%%s:B\\n' %s %s; ", non, ce);
-  buf_append (frame, command, len);
+  unsigned more = 0;
+
+  for (size_t i = 0; i < len; i++)
+    more += command[i] == '\n';
+  buf_printf (frame, KEYS_KILL " printf '\\nHD%%s%%s:%c\\n' %s %s; ",
+              more ? 'R' : 'B', non, ce);
+  if (more)
+    {
+      buf_printf (frame, "eval \"$(head -n %u)\"", more + 2);
+      buf_printf (lines, " printf '\\nHD%%s%%s:B\\n' %s %s\n", non, ce);
+      buf_append (lines, command, len);
+      buf_putc (lines, '\n');
+    }
+  else
+    buf_append (frame, command, len);
   buf_printf (frame, "%s printf '\\nHD%%s%%s:E:%%d\\n' %s %s $?\r",
-              command[len - 1] == '&' ? "" : ";", non, ce);
+              !more && command[len - 1] == '&' ? "" : ";", non, ce);
 }
 
 size_t
 session_command_typed (const char *command)
 {
-  CLEANUP_BUF struct buf frame = BUF_INIT (SESSION_COMMAND_MAX + 256);
+  CLEANUP_BUF struct buf frame = BUF_INIT (LINES_MAX);
+  CLEANUP_BUF struct buf lines = BUF_INIT (LINES_MAX);
   size_t len;
 
   if (check_command (command, &len, NULL) < 0)
     return 0;
-  frame_command (&frame, "01234567", "89abcdef", command, len);
-  return frame.len;
+  frame_command (&frame, &lines, "01234567", "89abcdef", command, len);
+  return frame.len + lines.len;
 }
 
 static int
 type_command (struct dialogue *d, const char *command, size_t len)
 {
-  CLEANUP_BUF struct buf frame = BUF_INIT (SESSION_COMMAND_MAX + 256);
+  CLEANUP_BUF struct buf frame = BUF_INIT (LINES_MAX);
 
-  frame_command (&frame, d->non, d->ce, command, len);
+  frame_command (&frame, &d->lines, d->non, d->ce, command, len);
   d->lost_before = d->s->lost;
   d->typed_ms = clock_ms ();
   return type (d, buf_str (&frame));
@@ -616,6 +656,7 @@ session_command (struct session *s, const char *command, uint64_t deadline,
   CLEANUP (dialogue_done) struct dialogue d = {
     .s = s, .ret = ret, .deadline = deadline, .k = KLINE_INIT,
     .text = BUF_INIT (TEXT_KEEP + SESSION_CHUNK + KLINE_STAMP_MAX),
+    .lines = BUF_INIT (LINES_MAX),
   };
   uint64_t now = clock_ms (), main_deadline = deadline, reserve;
   size_t len = 0;

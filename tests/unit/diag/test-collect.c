@@ -33,8 +33,9 @@ static struct
     int rc;
     enum monitor_health health;
     const char *status;
+    uint64_t took_ms;
   } status[2];
-  int asked;
+  int asked, counted;
   const char *stats[2]; /* JSON, NULL = an error */
   int tcp_rc;
   const char *tcp_text;
@@ -64,6 +65,7 @@ monitor_status (const struct transport_env *env, const struct guest *g,
   assert_in_range (i, 0, 1);
   assert_true (deadline <= now_ms + MONITOR_HOLD_MS);
   *ret_health = play.status[i].health;
+  now_ms += play.status[i].took_ms;
   if (play.status[i].rc < 0)
     return error_set (err, -play.status[i].rc, "no answer\033");
   snprintf (ret_status, n, "%s", play.status[i].status);
@@ -75,7 +77,7 @@ monitor_blockstats (const struct transport_env *env, const struct guest *g,
                     uint64_t deadline, struct json_object **ret,
                     struct error *err)
 {
-  int i = play.asked++;
+  int i = play.counted++;
 
   assert_in_range (i, 0, 1);
   if (!play.stats[i])
@@ -316,7 +318,7 @@ static struct haul *
 get (const struct collector *c, const struct guest *g, const char *params,
      int want_rc)
 {
-  play.asked = 0;
+  play.asked = play.counted = 0;
   return collected (c, g, params, want_rc);
 }
 
@@ -375,6 +377,7 @@ test_monitor (void **state)
 {
   struct guest g = guest ();
   struct haul *h;
+  uint64_t began;
 
   memset (&play, 0, sizeof play);
   play.status[0].status = "running";
@@ -388,13 +391,16 @@ test_monitor (void **state)
   assert_non_null (strstr (file_of (h, "monitor/status.json"), "\"paused\""));
   haul_free (h);
 
-  /* Greets, and then nothing. */
+  /* Greets, and then nothing: what was waited for it parts the samples. */
   for (int i = 0; i < 2; i++)
     {
       play.status[i].rc = -ETIMEDOUT;
       play.status[i].health = MONITOR_GREETS_ONLY;
+      play.status[i].took_ms = MONITOR_HOLD_MS;
     }
+  began = now_ms;
   h = get (&collect_monitor, &g, NULL, 0);
+  assert_int_equal (now_ms - began, 2 * MONITOR_HOLD_MS);
   assert_string_equal (text_of (h, "vmm.monitor"), "greets-only");
   assert_string_equal (text_of (h, "vmm.status"), "(none)");
   assert_null (strchr (file_of (h, "monitor/status.json"), '\033'));
@@ -416,6 +422,7 @@ test_monitor (void **state)
     {
       play.status[i].rc = -EMFILE;
       play.status[i].health = MONITOR_GONE;
+      play.status[i].took_ms = 0;
     }
   h = get (&collect_monitor, &g, NULL, -EMFILE);
   assert_int_equal (h->nfacts, 0);
@@ -471,6 +478,34 @@ test_disk (void **state)
   haul_free (h);
   play.stats[0] = NULL;
   haul_free (get (&collect_disk, &g, NULL, -ETIMEDOUT));
+}
+
+/* In the monitor's two samples: nobody waits for two more. */
+static void
+test_disk_by_monitor (void **state)
+{
+  struct guest g = guest ();
+  uint64_t began = now_ms;
+  struct haul *h;
+
+  memset (&play, 0, sizeof play);
+  play.status[0].status = play.status[1].status = "running";
+  play.stats[0] = "{\"vda\":" S (1, 0) "}";
+  play.stats[1] = "{\"vda\":" S (1, 1) "}";
+  h = get (&collect_monitor, &g, NULL, 0);
+  assert_in_range (now_ms - began, 1000, 1100);
+  assert_int_equal (int_of (h, "disk.any_moved"), 0);
+  assert_int_equal (int_of (h, "disk.vda.new_errors"), 1);
+  assert_non_null (strstr (file_of (h, "disk/blockstats.json"), "second"));
+  haul_free (h);
+
+  /* One that answers the second time has been counted once. */
+  play.status[0].rc = -ETIMEDOUT;
+  play.status[0].health = MONITOR_GREETS_ONLY;
+  h = get (&collect_monitor, &g, NULL, 0);
+  assert_int_equal (int_of (h, "disk.any_moved"), -999);
+  assert_non_null (strstr (file_of (h, "disk/blockstats.json"), "first"));
+  haul_free (h);
 }
 
 /* ---- net ---- */
@@ -732,7 +767,8 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_table), cmocka_unit_test (test_monitor),
-    cmocka_unit_test (test_disk),  cmocka_unit_test (test_net),
+    cmocka_unit_test (test_disk),  cmocka_unit_test (test_disk_by_monitor),
+    cmocka_unit_test (test_net),
     cmocka_unit_test (test_net_hints), cmocka_unit_test (test_console),
     cmocka_unit_test (test_marks_have_their_time),
     cmocka_unit_test (test_console_without_time),

@@ -74,6 +74,7 @@ test_real_shells (void **state)
 {
   static const char *const shells[]
       = { "/bin/bash", "/bin/dash", "/bin/busybox", "/usr/bin/busybox" };
+  char line[1600];
   struct scene s;
 
   for (unsigned i = 0; i < 4; i++)
@@ -93,6 +94,12 @@ test_real_shells (void **state)
                        "or to scroll it while it is typed",
                    NULL, 0);
         expect_ok (&s, "printf abc", "abc", 0);
+        /* Several lines, of which one is more than a line editor takes; what
+         * they hold is no output. */
+        memset (line + sprintf (line, "(echo one\necho "), 'x', 1500);
+        strcpy (strchr (line, 'x') + 1500, "|wc -c\nexit 3)");
+        expect_ok (&s, line, "one\n1501\n", 3);
+        expect_ok (&s, "echo 'a\nb'\n\necho \"$((1+1))\"", "a\nb\n2\n", 0);
         expect_ok (&s, "true &", NULL, 0);
         scene_end (&s);
       }
