@@ -47,6 +47,10 @@ struct collect_out
   /* What was done to the guest, for the bundle's impact list. */
   void (*impact) (struct collect_out *out, const char *fmt, ...)
       __attribute__ ((format (printf, 2, 3)));
+  /* The same of one that took its time: it began at that clock_ms(). */
+  void (*impact_since) (struct collect_out *out, uint64_t begun_ms,
+                        const char *fmt, ...)
+      __attribute__ ((format (printf, 3, 4)));
   /* What was not got, and why. */
   void (*gap) (struct collect_out *out, const char *what, const char *fmt,
                ...) __attribute__ ((format (printf, 3, 4)));

@@ -11,6 +11,7 @@
 #include "diag/collect/inside.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -133,6 +134,7 @@ inside_ask (struct collect_ctx *ctx, const char *command, struct buf *ret,
                      .who = "a diagnosis",
                      .until_ms = ctx->deadline };
   struct ask_result r = { .end = ASK_SILENT };
+  uint64_t begun = clock_ms ();
   int rc;
 
   if (way == &transport_ssh && !take_login (ctx->hints, ctx->scenario, &ask))
@@ -142,8 +144,8 @@ inside_ask (struct collect_ctx *ctx, const char *command, struct buf *ret,
   if (rc < 0)
     return rc;
   if (r.begun)
-    ctx->out->impact (ctx->out, "ran a read-only command by its %s",
-                      way->name);
+    ctx->out->impact_since (ctx->out, begun,
+                            "ran a read-only command by its %s", way->name);
   if (r.output.len > 0)
     collect_str (ctx, "inside.way", "inside", way->name);
   buf_append (ret, buf_str (&r.output), r.output.len);

@@ -412,7 +412,7 @@ run (struct collect_ctx *ctx, struct error *err)
 
   json_object_object_add (doc, "taps", taps_doc);
   json_object_object_add (doc, "links", links);
-  net_links (ctx, links);
+  collect_links (ctx, "/sys", links);
   connect_it (ctx, doc);
   taps (ctx, taps_doc);
   net_ask_below (ctx, &place, doc);

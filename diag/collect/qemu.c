@@ -48,6 +48,7 @@ struct process
   struct thread threads[MAX_THREADS];
   size_t n;
   uint64_t sampled_us, before_us;
+  uint64_t sampled_wall_ms, before_wall_ms;
 };
 
 /* comm may hold anything, so from the last parenthesis on. */
@@ -210,6 +211,8 @@ sample (struct process *p, bool second, struct error *err)
     return error_errno (err, errno, "%s", path);
   p->before_us = p->sampled_us;
   p->sampled_us = clock_us ();
+  p->before_wall_ms = p->sampled_wall_ms;
+  p->sampled_wall_ms = clock_wall_ms ();
   while ((e = readdir (dir)))
     if (e->d_name[0] >= '0' && e->d_name[0] <= '9')
       sample_thread (p, p->pid, atoi (e->d_name), second);
@@ -334,24 +337,32 @@ publish (struct collect_ctx *ctx, struct process *p)
                    "they have no names and no guest time");
 }
 
+/* One of the samples, of those who are in all that there are. */
 static void
-measure (struct process *p, struct otlp *o)
+measure (const struct process *p, bool first, struct otlp *o)
 {
-  double hz = (double) sysconf (_SC_CLK_TCK), total = 0;
+  double total = 0;
+  size_t count = 0;
   char n[16];
 
+  otlp_at (o, first ? p->before_wall_ms : p->sampled_wall_ms);
   for (size_t i = 0; i < p->n; i++)
-    total += (double) p->threads[i].cpu / hz;
+    {
+      const struct thread *t = &p->threads[i];
+      double s = (double) (first ? t->time_before.run : t->time.run) / 1e9;
+
+      if (p->before_wall_ms && !t->twice)
+        continue;
+      total += s;
+      count++;
+      if (t->vcpu < 0)
+        continue;
+      snprintf (n, sizeof n, "%d", t->vcpu);
+      otlp_sum (o, "vm.vcpu.time", "s", s, "cpu.logical_number", n);
+    }
   otlp_sum (o, "process.cpu.time", "s", total, NULL, NULL);
-  otlp_gauge (o, "process.thread.count", "{thread}", (double) p->n, NULL,
+  otlp_gauge (o, "process.thread.count", "{thread}", (double) count, NULL,
               NULL);
-  for (size_t i = 0; i < p->n; i++)
-    if (p->threads[i].vcpu >= 0)
-      {
-        snprintf (n, sizeof n, "%d", p->threads[i].vcpu);
-        otlp_sum (o, "vm.vcpu.time", "s", (double) p->threads[i].cpu / hz,
-                  "cpu.logical_number", n);
-      }
 }
 
 /* ---- through the opener: what only the privileged may read ---- */
@@ -555,6 +566,8 @@ collect_qemu (struct collect_ctx *ctx, struct otlp *o)
   name_vcpus (p);
   shares (p);
   publish (ctx, p);
-  measure (p, o);
+  if (p->before_wall_ms)
+    measure (p, true, o);
+  measure (p, false, o);
   write_table (ctx, p);
 }

@@ -159,14 +159,16 @@ ask_all (struct round *r, bool second)
                       left, rc < 0 ? "the one before was not answered"
                                    : "the budget ended");
   if (g->monitor == MONITOR_LIBVIRT)
-    r->ctx->out->impact (r->ctx->out,
-                         "raw monitor commands through libvirt, %u of them: "
-                         "the domain is tainted (custom-monitor)",
-                         r->asked);
+    r->ctx->out->impact_since (
+        r->ctx->out, begun,
+        "raw monitor commands through libvirt, %u of them: the domain is "
+        "tainted (custom-monitor)",
+        r->asked);
   else
-    r->ctx->out->impact (r->ctx->out,
-                         "the monitor's socket held for %llu ms, %u questions",
-                         (unsigned long long) (clock_ms () - begun), r->asked);
+    r->ctx->out->impact_since (
+        r->ctx->out, begun,
+        "the monitor's socket held for %llu ms, %u questions",
+        (unsigned long long) (clock_ms () - begun), r->asked);
 }
 
 static void

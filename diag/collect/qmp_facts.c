@@ -207,9 +207,8 @@ registers (struct collect_ctx *ctx, struct json_object *was,
     }
 }
 
-/* KVM's count of that name, of the vCPU at that place of the list. */
-static int64_t
-kvm_count (struct json_object *list, size_t at, const char *want)
+int64_t
+qmp_kvm_count_ (struct json_object *list, size_t at, const char *want)
 {
   struct json_object *stats
       = at < json_count (list)
@@ -248,10 +247,10 @@ exits (struct collect_ctx *ctx, struct json_object *was,
 {
   for (unsigned i = 0; i < json_count (now) && i < MAX_CPUS; i++)
     say_exits (ctx, i,
-               (int64_t[]){ kvm_count (was, i, "exits"),
-                            kvm_count (was, i, "halt_exits") },
-               (int64_t[]){ kvm_count (now, i, "exits"),
-                            kvm_count (now, i, "halt_exits") });
+               (int64_t[]){ qmp_kvm_count_ (was, i, "exits"),
+                            qmp_kvm_count_ (was, i, "halt_exits") },
+               (int64_t[]){ qmp_kvm_count_ (now, i, "exits"),
+                            qmp_kvm_count_ (now, i, "halt_exits") });
 }
 
 /* ---- the rest ---- */

@@ -20,6 +20,8 @@
 
 #include <stdio.h>
 
+#define TAKES_MS 700 /* to be answered */
+
 static struct
 {
   int rc;
@@ -46,6 +48,7 @@ answer (const char *by, const struct ask *ask, struct ask_result *ret,
   snprintf (ret->detail, sizeof ret->detail, "as played");
   if (play.says)
     buf_puts (&ret->output, play.says);
+  now_ms += TAKES_MS;
   return 0;
 }
 
@@ -154,6 +157,8 @@ what_it_says_of_itself (void **state)
                        "[    1.000000] hello\\e[2J\n");
   assert_string_equal (buf_str (&h->gaps), "");
   assert_non_null (strstr (buf_str (&h->impact), "read-only command"));
+  /* When it was begun, not when it was answered. */
+  assert_int_equal (impact_begun, now_ms - TAKES_MS);
   haul_free (h);
 }
 
