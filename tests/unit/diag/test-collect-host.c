@@ -408,12 +408,9 @@ main (void)
     cmocka_unit_test (test_vcpus),
     cmocka_unit_test (test_process_states),
     cmocka_unit_test (test_stacks),
-<<<<<<< HEAD
     cmocka_unit_test (test_many_threads),
-=======
     cmocka_unit_test (test_links),
     cmocka_unit_test (test_room),
->>>>>>> rep13
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
