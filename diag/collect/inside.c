@@ -438,7 +438,7 @@ const struct collector collect_inside = {
              "systems, containers",
   .touch = TOUCH_CONSOLE,
   .lane = LANE_CONSOLE,
-  .budget_ms = 12000,
+  .budget_ms = 8000,
   .bytes = 60 << 10,
   .fields = inside_fields,
   .own_size = sizeof (struct inside_own),
