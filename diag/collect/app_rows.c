@@ -31,10 +31,10 @@
 /* Where no control group is mounted, or nothing runs, a grep has no file to
  * look at, and would read what is typed: it gets an end in its place. */
 const char app_rows_script[]
-    = "(echo '@@ S';systemctl show -p Id,Result,ExecMainPID,ExecMainCode,"
-      "ExecMainStatus,ExecMainExitTimestampMonotonic,NRestarts,ExecStart "
-      "$(systemctl --state=failed,auto-restart --no-legend --plain|"
-      "cut -d' ' -f1|head -n 4);"
+    = "(echo '@@ S';u=$(timeout 3 systemctl --state=failed,auto-restart "
+      "--no-legend --plain|cut -d' ' -f1|head -n 4);[ -n \"$u\" ]&&timeout 3 "
+      "systemctl show -p Id,Result,ExecMainPID,ExecMainCode,ExecMainStatus,"
+      "ExecMainExitTimestampMonotonic,NRestarts,ExecStart $u;"
       "cd /proc\nl=;b=;d=;n=;i=0;for p in [0-9]*;do [ -e $p/exe ]||continue;"
       "g=;while read -r x;do case $x in 0::*|*:name=systemd:*)"
       "[ ${#x} -gt ${#g} ]&&g=$x;;esac;done<$p/cgroup;case $g in */systemd-*|"

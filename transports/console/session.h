@@ -73,8 +73,10 @@ void command_result_done (struct command_result *r);
  * cannot fake, and reads until the end marker.  Returns 0 with ret->end set
  * whatever the guest did; < 0 only for our own failures (-EINVAL: a command
  * that holds control characters or is longer than SESSION_COMMAND_MAX).  A long
- * one has to be in lines, and in brackets, so that they are one command: the
- * editor of busybox takes no more than 1023 bytes in a line.
+ * one has to be in lines, for the editor of busybox takes no more than 1023
+ * bytes in one: but for the first, which asks for them, they are read by the
+ * guest's terminal, of which each takes 4095.  What they run must not read what
+ * is typed.
  *
  * Nothing is typed where it would do harm: a boot loader, a password or
  * maintenance prompt, an initramfs shell, a guest whose services come up or
