@@ -6,7 +6,8 @@
  *
  * Read-only and bounded: each part is cut in the guest already, and all of them
  * together; of logs the newest lines are kept.  What may hang there (df on a
- * dead server) comes last, so that all else is here by then.
+ * dead server) comes last, so that all else is here by then; of links nothing
+ * is read that asks for the lock of all of them.
  */
 #include "diag/collect/inside.h"
 
@@ -15,6 +16,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "diag/collect/collect.h"
+#include "diag/outside/outside.h"
 #include "transports/ask.h"
 
 #include <errno.h>
@@ -49,7 +51,15 @@ static const char script[]
       "-p warning --no-pager 2>/dev/null);hd_o 8192 hd_k hd_l;"
       "for f in diskstats net/dev softirqs mounts interrupts;do "
       "echo \"@@ $f\";t=$(cat /proc/$f 2>/dev/null);"
-      "hd_o 12288 cat hd_h;done;echo '@@ containers'\n"
+      "hd_o 12288 cat hd_h;done;echo '@@ links'\n"
+      "t=$(for d in /sys/class/net/*;do f=;c=;h=0;u=0;o=0;"
+      "{ read f <$d/flags;read c <$d/operstate;} 2>/dev/null;"
+      "[ ! -e $d/device ]||h=1;set -- $d/upper_*;[ ! -e $1 ]||u=1;"
+      "set -- $d/lower_*;[ ! -e $1 ]||o=1;"
+      "echo \"= ${d##*/} ${f:-0} ${c:--} $h $u $o\";done;"
+      "timeout 3 ip -o addr 2>/dev/null|sed -n 's/^[0-9]*: *\\([^ @]*\\)"
+      "[^ ]* *inet6* *\\([^ ]*\\).*/+ \\1 \\2/p');hd_o 4096 cat hd_h;"
+      "echo '@@ containers'\n"
       "t=$(for c in docker podman crictl;do command -v $c >/dev/null&&"
       "timeout 3 $c ps -a 2>&1;done);hd_o 4096 cat hd_h;echo '@@ df';"
       "L=$((L+4096));t=$(timeout 5 df -P 2>/dev/null);hd_o 4096 cat hd_h;"
@@ -333,6 +343,26 @@ tell_full (struct collect_ctx *ctx, const char *text)
     }
 }
 
+static void
+on_fact (const struct fact *f, void *arg)
+{
+  struct collect_ctx *ctx = arg;
+
+  ctx->out->fact (ctx->out, f);
+}
+
+static void
+tell_links (struct collect_ctx *ctx, const char *text)
+{
+  struct outside *o = outside_new ();
+
+  if (!o)
+    return;
+  inside_links (text, o);
+  outside_network_facts (o, "inside", &ctx->guest->inc, on_fact, ctx);
+  outside_free (o);
+}
+
 static const struct
 {
   const char *name;
@@ -341,6 +371,7 @@ static const struct
               { "loadavg", tell_load },
               { "meminfo", tell_memory },
               { "failed", tell_failed },
+              { "links", tell_links },
               { "df", tell_full } };
 
 static bool

@@ -157,6 +157,37 @@ what_it_says_of_itself (void **state)
   haul_free (h);
 }
 
+/* Of its network devices, too; nothing of what anybody may write there harms. */
+static void
+what_its_links_are (void **state)
+{
+  struct haul *h
+      = get (&collect_inside,
+             "@@ links\r\n= lo 0x9 unknown 0 0 0\r\n"
+             "= ens3 0x1003 down 1 0 0\r\n+ lo 127.0.0.1/8\r\n"
+             "+ ens3 10.0.2.15/24\n@@ end\n",
+             ASK_OK, 0);
+
+  assert_string_equal (text_of (h, "net.amiss"), "no-link");
+  assert_string_equal (text_of (h, "net.culprit"),
+                       "device ens3 has no carrier: its link is down");
+  assert_int_equal (int_of (h, "net.devices_well"), 0);
+  haul_free (h);
+  h = get (&collect_inside,
+           "@@ links\n= lo 0x9 unknown 0 0 0\n= ens3 0x1003 up 1 0 0\n"
+           "+ lo 127.0.0.1/8\n@@ end\n",
+           ASK_OK, 0);
+  assert_string_equal (text_of (h, "net.amiss"), "no-address");
+  haul_free (h);
+  /* Nobody told of addresses. */
+  h = get (&collect_inside,
+           "@@ links\n= ens3 0x1003 up 1 0 0\n= wg0 0x0\n+ x\n@@ end\n",
+           ASK_OK, 0);
+  assert_string_equal (text_of (h, "net.amiss"), "nothing");
+  assert_int_equal (int_of (h, "net.devices_well"), 1);
+  haul_free (h);
+}
+
 /* The kernel's log, on its way through a console whose reader takes out what
  * the kernel says meanwhile. */
 static void
@@ -618,6 +649,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (what_it_says_of_itself),
+    cmocka_unit_test (what_its_links_are),
     cmocka_unit_test (log_comes_through),
     cmocka_unit_test (what_is_cut_off),
     cmocka_unit_test (which_parts_there_are),
