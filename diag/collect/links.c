@@ -6,7 +6,8 @@
  * "= eth0 0x1003 up 1 0 0": flags, state, whether it hangs on a bus, whether
  * others are stacked on it, or it on others.  "+ eth0 10.0.2.15/24": addresses,
  * behind all of these.  Of no address at all it is not known how many there
- * are: not even the loopback's was told.
+ * are: not even the loopback's was told.  "~ eth0 00000000": routes, with where
+ * to, in the kernel's order, behind their title; that of zeros is for all else.
  */
 #include "diag/collect/inside.h"
 
@@ -19,6 +20,7 @@
 
 #define MAX_LINKS 64
 #define MAX_ADDRESSES 256
+#define MAX_ROUTES 256
 #define IFF_UP 1u
 
 struct links
@@ -76,10 +78,28 @@ add_address (struct links *l, const char *line)
       }
 }
 
+/* Their title is one, too: of none at all it says that they are known. */
+static void
+add_route (struct outside *o, unsigned *n, const char *line)
+{
+  char name[16], to[16];
+  struct json_object *row;
+
+  if ((*n)++ >= MAX_ROUTES || sscanf (line, "~ %15s %15s", name, to) != 2
+      || !(row = json_object_new_object ()))
+    return;
+  json_add_str (row, "row", "route");
+  json_add_str (row, "name", name);
+  json_add_bool (row, "default", strcmp (to, "00000000") == 0);
+  outside_add (o, row);
+  json_object_put (row);
+}
+
 void
 inside_links (const char *text, struct outside *o)
 {
   struct links l = { .n = 0 };
+  unsigned routes = 0;
   char line[160];
 
   while (*text)
@@ -91,6 +111,8 @@ inside_links (const char *text, struct outside *o)
         add_link (&l, line);
       else if (line[0] == '+')
         add_address (&l, line);
+      else if (line[0] == '~')
+        add_route (o, &routes, line);
       text += n + (text[n] == '\n');
     }
   for (unsigned i = 0; i < l.n; i++)
