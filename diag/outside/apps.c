@@ -279,6 +279,8 @@ add_sockets (struct apps *a)
   bool found = false;
   size_t i = 0;
 
+  a->sockets = outside_next_ (a->o, "sockets", &i) != NULL;
+  i = 0;
   while ((row = outside_next_ (a->o, "socket", &i)))
     {
       long long port = num_of (row, "port"), waiting = num_of (row, "waiting");

@@ -18,6 +18,7 @@
 enum amiss
 {
   NOTHING,
+  NO_ROUTE, /* to whoever is not beside it */
   NO_IPV4, /* none of its devices has one, which may be as it should */
   NO_ADDRESS,
   NO_DEVICE,
@@ -29,13 +30,15 @@ enum amiss
 };
 
 static const char *const words[AMISS_MAX] = {
-  [NOTHING] = "nothing",       [NO_IPV4] = "no-ipv4",
-  [NO_ADDRESS] = "no-address", [NO_DEVICE] = "no-device",
-  [DOWN] = "down",             [MUTE] = "mute",
-  [NO_LINK] = "no-link",       [PUT_DOWN] = "down",
+  [NOTHING] = "nothing",       [NO_ROUTE] = "no-route",
+  [NO_IPV4] = "no-ipv4",       [NO_ADDRESS] = "no-address",
+  [NO_DEVICE] = "no-device",   [DOWN] = "down",
+  [MUTE] = "mute",             [NO_LINK] = "no-link",
+  [PUT_DOWN] = "down",
 };
 
 static const char *const says[AMISS_MAX] = {
+  [NO_ROUTE] = "no default route: whoever is not beside it gets no answer",
   [NO_IPV4] = "device %s is up and has no IPv4 address",
   [NO_ADDRESS] = "device %s is up and has no address",
   [NO_DEVICE] = "no network device: the guest has none of its own",
@@ -137,6 +140,23 @@ count (const struct outside *o, struct seen *s)
     }
 }
 
+/* Routes are known, and none is for all else. */
+static bool
+lost_route (const struct outside *o)
+{
+  struct json_object *row;
+  bool known = false;
+  size_t i = 0;
+
+  while ((row = outside_next_ (o, "route", &i)))
+    {
+      known = true;
+      if (is (row, "default"))
+        return false;
+    }
+  return known;
+}
+
 static void
 look_at_all (const struct outside *o, struct seen *s)
 {
@@ -146,6 +166,8 @@ look_at_all (const struct outside *o, struct seen *s)
   count (o, s);
   if (s->devices == 0)
     s->worst = NO_DEVICE;
+  else if (s->ipv4 && lost_route (o))
+    s->worst = NO_ROUTE;
   for (unsigned n = 0; n < MAX_DEVICES && (row = next_of_its_own (o, &i)); n++)
     {
       enum amiss amiss = of_device (s, row);

@@ -85,7 +85,7 @@ is_wanted (const char *kind, struct json_object *row)
       = { "guest", "system",  "cpu",      "timers", "lock",  "deadlock",
           "disk",  "mem",     "request",  "workpool", "net", "mount",
           "moved", "spinlock", "work", "runqueue", "cgroup", "unit",
-          "file",  "fs",  "zone" };
+          "file",  "fs",  "zone", "sockets", "route" };
 
   if (strcmp (kind, "dmesg") == 0)
     return strstr (str_of (row, "text"), "Kernel panic") != NULL

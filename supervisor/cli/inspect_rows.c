@@ -445,6 +445,7 @@ static const struct
   { "work", print_work, "\nWorks:" },
   { "workpool", print_workpool, NULL },
   { "socket", print_socket, "\nProcesses:" },
+  { "sockets", print_socket, NULL }, /* for whoever reads rows */
   { "process", print_process, "\nProcesses:" },
   { "cgroup", print_cgroup, "\nProcesses:" },
   { "net", print_net, "\nNetwork devices:" },
