@@ -56,10 +56,15 @@ ask_arp (struct collect_ctx *ctx, const struct net_place *place,
   struct arp_result got = { .own = false };
   struct error why = ERROR_INIT;
   const char *word;
+  int rc;
 
   if (!check.ifname[0] || strchr (nic->ip, ':'))
     return;
-  if (arp_ask (&check, collect_until (ctx, ARP_MS), &got, &why) < 0)
+  rc = arp_ask (&check, collect_until (ctx, ARP_MS), &got, &why);
+  /* That there is no tap of it here is said of its taps. */
+  if (rc == -ENODEV && json_object_object_length (json_get (doc, "taps")) == 0)
+    return;
+  if (rc < 0)
     {
       ctx->out->gap (ctx->out, "net/arp", "%s", error_text (&why));
       return;

@@ -17,9 +17,11 @@
 #include "kernel/wait.h"
 #include "transports/monitor/look.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_THREADS 512
 #define MAX_STACKS 16
@@ -331,7 +333,8 @@ publish (struct collect_ctx *ctx, struct process *p)
     collect_real (ctx, "qemu.got", "host", ran / (ran + waited));
   if (n)
     collect_shares (ctx, "host", vcpus, n);
-  else
+  /* Over a socket the monitor tells it. */
+  else if (ctx->guest->monitor != MONITOR_UNIX)
     ctx->out->gap (ctx->out, "qemu/vcpus",
                    "which threads are vCPUs can't be told from /proc alone: "
                    "they have no names and no guest time");
@@ -518,6 +521,10 @@ copy_files (struct collect_ctx *ctx, int pid)
 
       snprintf (path, sizeof path, "/proc/%d/%s", pid, files[i]);
       snprintf (name, sizeof name, "qemu/%s", files[i]);
+      /* Who may not trace QEMU may not read its counters, on any host. */
+      if (strcmp (files[i], "io") == 0 && access (path, R_OK) < 0
+          && errno == EACCES)
+        continue;
       collect_copy (ctx, path, name, 16384, NULL);
     }
 }

@@ -154,6 +154,14 @@ test_process_states (void **state)
   be_guest (&g, pid);
   h = collected (&collect_host, &g, NULL, 0);
   assert_string_equal (text_of (h, "qemu.state"), "stopped");
+  /* Which of its threads are vCPUs the monitor tells, where it is asked; and
+   * what only a tracer may read is missing on every host. */
+  assert_null (strstr (buf_str (&h->gaps), "qemu/vcpus"));
+  assert_null (strstr (buf_str (&h->gaps), "qemu/io"));
+  haul_free (h);
+  g.monitor = MONITOR_NONE;
+  h = collected (&collect_host, &g, NULL, 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "qemu/vcpus"));
   haul_free (h);
 
   /* The number belongs to another process now. */

@@ -19,6 +19,8 @@ nothing_there (void **state)
 
   assert_int_equal (page_of ("{}", NULL, &page, &err), 0);
   is_a_page (&page);
+  assert_non_null (strstr (buf_str (&page), "<title>no verdict: of no guest"));
+  assert_non_null (strstr (buf_str (&page), "<h1>Nothing here says"));
   buf_clear (&page);
   assert_int_equal (page_of ("[]", NULL, &page, &err), -EINVAL);
 }
