@@ -252,7 +252,8 @@ eye_question_ (struct eye *eye, const struct beat *b, struct beat_verdict *v,
   eye->asleep = eye->chance
                 && is_asleep (eye->chance, eye->guest->inc.pid, now);
   eye->mute = eye->mute && eye->asleep;
-  if (dead && !eye->confirmed_ms && !eye->mute && had_its_chance (eye, b, v, now))
+  if (dead && !eye->confirmed_ms && !eye->mute
+      && had_its_chance (eye, b, v, now))
     doubt_it (eye, b, now);
   if (dead && is_confirmed (eye, b))
     return;
