@@ -34,6 +34,8 @@
  * less than this part of it. */
 #define ASLEEP_MS 1000u
 #define ASLEEP_SHARE 100u
+/* Looked at for so long before it is asked. */
+#define ASLEEP_LOOK_MS 2000u
 
 struct chance
 {
@@ -206,6 +208,14 @@ eye_moves_ (struct eye *eye)
   eye->chance = NULL;
 }
 
+/* Nothing at all moved, though maybe nobody has anything to do: so do all who
+ * rest, and one whose QEMU hangs while they do. */
+static bool
+is_still (const struct beat_verdict *v)
+{
+  return v->vcpu.state == BEAT_UNKNOWN && v->apart_ms >= BEAT_STOPPED_MS;
+}
+
 /* A kernel that prints all its tasks stands meanwhile. */
 static bool
 is_excused (const struct eye *eye, uint64_t now)
@@ -229,13 +239,24 @@ doubt_it (struct eye *eye, const struct beat *b, uint64_t now)
   eye->doubt_ms = news || now > eye->again_ms ? now : eye->again_ms;
 }
 
+/* Not for all who rest: what it costs is little, and they are many. */
+static void
+look_whether_asleep (struct eye *eye, uint64_t now)
+{
+  if (!eye->mute && now + ASLEEP_LOOK_MS < eye->ask_ms)
+    return;
+  eye->asleep = eye->chance
+                && is_asleep (eye->chance, eye->guest->inc.pid, now);
+  eye->mute = eye->mute && eye->asleep;
+}
+
 void
 eye_question_ (struct eye *eye, const struct beat *b, struct beat_verdict *v,
                uint64_t now)
 {
-  bool dead = eye_dead_ (v);
+  bool dead = eye_dead_ (v), stands = dead || eye_stands_ (eye, b);
 
-  if ((!dead && !eye_stands_ (eye, b)) || is_excused (eye, now))
+  if ((!stands && !is_still (v)) || is_excused (eye, now))
     {
       eye_moves_ (eye);
       if (dead)
@@ -247,11 +268,11 @@ eye_question_ (struct eye *eye, const struct beat *b, struct beat_verdict *v,
       eye->since_ms = now;
       eye->chance = chance_new (eye->guest->inc.pid, now);
     }
+  look_whether_asleep (eye, now);
+  if (!stands)
+    return;
   if (eye->chance)
     look_at_host (eye->chance, eye->guest->inc.pid, now);
-  eye->asleep = eye->chance
-                && is_asleep (eye->chance, eye->guest->inc.pid, now);
-  eye->mute = eye->mute && eye->asleep;
   if (dead && !eye->confirmed_ms && !eye->mute
       && had_its_chance (eye, b, v, now))
     doubt_it (eye, b, now);

@@ -85,7 +85,7 @@ void find_free_ (void *arg);
 
 /* ---- whether its QEMU answers: a job, which asks it twice ---- */
 
-#define QEMU_ASK_MS 1500u /* each time */
+#define QEMU_ASK_MS 1000u /* each time */
 
 struct question
 {

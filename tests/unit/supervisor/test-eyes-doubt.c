@@ -174,6 +174,52 @@ may_have_a_busy_qemu (void **state)
   assert_string_equal (w->vcpus, "unknown");
 }
 
+/* One that rests while its QEMU hangs: nobody wants a CPU, nothing moves. */
+static void
+rest_on (struct world *w, unsigned from, unsigned to)
+{
+  struct beat b = { .hz = 250, .cpus = 1, .of_cpus = 1, .panic_cpu = -1,
+                    .canary_ok = true, .ticks = 9000,
+                    .has = 1u << BEAT_TICKS,
+                    .cpu[0] = { .switches = 900, .clock_ns = 9000000000,
+                                .has = 0x3f, .idle = true } };
+  struct job_stats stats;
+
+  for (unsigned i = from; i <= to; i++)
+    {
+      b.at_ms = i * 1000;
+      beater.ops->beat (1, &b, beater.arg);
+      assert_int_equal (loop_round (w->env.loop, 0, NULL), 0);
+      for (unsigned k = 0; k < 4; k++)
+        {
+          loop_advance (w->env.loop, 250);
+          UNTIL_LOOP (w->env.loop, (job_pool_stats (w->env.jobs, &stats),
+                                    stats.running == 0));
+        }
+    }
+}
+
+static void
+may_rest_with_a_mute_qemu (void **state)
+{
+  struct world *w = *state;
+  unsigned was;
+
+  lives (w);
+  was = looked;
+  sleeps = true;
+  /* Well, and asked now and then. */
+  rest_on (w, 6, 36);
+  assert_int_equal (atomic_load (&asked_qemu), 1);
+  assert_string_equal (w->vcpus, "unknown");
+  mute_there = true;
+  rest_on (w, 37, 45);
+  assert_int_equal (atomic_load (&asked_qemu), 2);
+  assert_string_equal (w->vcpus, "dead");
+  assert_non_null (strstr (w->why, "its main loop stands"));
+  assert_int_equal (looked, was);
+}
+
 /* It woke while it was asked, or moved since. */
 static void
 may_come_back_from_it (void **state)
@@ -470,6 +516,7 @@ main (void)
     T (may_have_others_wait),
     T (may_have_a_mute_qemu),
     T (may_have_a_busy_qemu),
+    T (may_rest_with_a_mute_qemu),
     T (may_come_back_from_it),
     T (must_have_had_it_itself),
     T (is_excused_while_it_prints_for_us),
