@@ -173,6 +173,10 @@ struct collect_undoer
   unsigned tries;
   const char *in_vain;
   bool pauses; /* as long as it is not undone the guest stands */
+  /* Of what is asked of a guest that may be mute for days: the time between
+   * two tries doubles up to so long, and is ten minutes again when the guest
+   * shows life; 0 = up to ten minutes. */
+  uint64_t most_ms;
 };
 extern const struct collect_undoer *const collect_undoers[]; /* ends NULL */
 const struct collect_undoer *collect_undoer_find (const char *act);

@@ -28,11 +28,13 @@
 #define TICKS 100.0 /* of a second, in all kernels that tell of them */
 #define LISTENS "listen"
 
+/* Where no control group is mounted, or nothing runs, a grep has no file to
+ * look at, and would read what is typed: it gets an end in its place. */
 const char app_rows_script[]
-    = "(echo '@@ S';systemctl show -p Id,Result,ExecMainPID,ExecMainCode,"
-      "ExecMainStatus,ExecMainExitTimestampMonotonic,NRestarts,ExecStart "
-      "$(systemctl --state=failed,auto-restart --no-legend --plain|"
-      "cut -d' ' -f1|head -n 4);"
+    = "(echo '@@ S';u=$(timeout 3 systemctl --state=failed,auto-restart "
+      "--no-legend --plain|cut -d' ' -f1|head -n 4);[ -n \"$u\" ]&&timeout 3 "
+      "systemctl show -p Id,Result,ExecMainPID,ExecMainCode,ExecMainStatus,"
+      "ExecMainExitTimestampMonotonic,NRestarts,ExecStart $u;"
       "cd /proc\nl=;b=;d=;n=;i=0;for p in [0-9]*;do [ -e $p/exe ]||continue;"
       "g=;while read -r x;do case $x in 0::*|*:name=systemd:*)"
       "[ ${#x} -gt ${#g} ]&&g=$x;;esac;done<$p/cgroup;case $g in */systemd-*|"
@@ -72,7 +74,8 @@ const char app_rows_script[]
       "set -- ${s##*) };echo \"@@ U $p\";echo \"s $u $1 ${12} ${13}\";done;"
       "for t in $b;do read -r s<$t/stat;set -- ${s##*) };"
       "echo \"@@ B ${t##*/}\";echo \"s $1\";done;echo '@@ D';"
-      "timeout 2 df -P;echo '@@ I';timeout 2 df -Pi;echo '@@ end') 2>/dev/null";
+      "timeout 2 df -P;echo '@@ I';timeout 2 df -Pi;echo '@@ end') 2>/dev/null"
+      "</dev/null";
 
 /* ---- rows ---- */
 
@@ -368,13 +371,26 @@ read_limit (struct app_rows *r, const char *line)
       }
 }
 
-/* Of a socket that listens: how many connections nobody has taken. */
+static void
+listener (struct app_rows *r, long pid, unsigned port, unsigned waiting)
+{
+  struct json_object *row = app_row_new_ ("socket");
+
+  json_add_int (row, "pid", pid);
+  json_add_str (row, "proto", "tcp");
+  json_add_str (row, "state", LISTENS);
+  json_add_int (row, "port", port);
+  json_add_int (row, "waiting", waiting);
+  app_row_done_ (r, row);
+}
+
+/* Of a socket that listens: how many connections nobody has taken.  Whose it
+ * is only root is told of all: pid 0 is somebody. */
 static void
 read_listener (struct app_rows *r, const char *line)
 {
-  unsigned waiting, port;
+  unsigned waiting, port, owners = 0;
   unsigned long long inode;
-  struct json_object *row;
 
   if (sscanf (line,
               "%*s %*[0-9A-Fa-f]:%x %*s 0A %*x:%x %*s %*s %*s %*s %llu",
@@ -384,14 +400,11 @@ read_listener (struct app_rows *r, const char *line)
   for (unsigned i = 0; i < r->nsockets; i++)
     if (r->sockets[i].inode == inode)
       {
-        row = app_row_new_ ("socket");
-        json_add_int (row, "pid", r->sockets[i].pid);
-        json_add_str (row, "proto", "tcp");
-        json_add_str (row, "state", LISTENS);
-        json_add_int (row, "port", port);
-        json_add_int (row, "waiting", waiting);
-        app_row_done_ (r, row);
+        listener (r, r->sockets[i].pid, port, waiting);
+        owners++;
       }
+  if (owners == 0)
+    listener (r, 0, port, waiting);
 }
 
 /* ---- all others, line by line ---- */
@@ -402,6 +415,9 @@ each_line (struct app_rows *r, const struct inside_part *part)
   const char *at = part->text, *end = part->text + part->len;
   char line[512], kind = part->name[0];
 
+  /* Where nobody listens this is the one row that says so. */
+  if (kind == 'L')
+    app_row_done_ (r, app_row_new_ ("sockets"));
   while (app_rows_line_ (&at, end, line))
     switch (kind)
       {

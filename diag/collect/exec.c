@@ -253,6 +253,7 @@ run (struct collect_ctx *ctx, struct error *err)
           .args = (const char *const *) own->args.items,
           .nargs = own->args.count,
           .environ = told,
+          .job = ctx->job,
           .left = &left };
   struct exec_result r;
   uint64_t begun = clock_ms ();

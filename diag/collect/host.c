@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/pressure.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,29 +17,6 @@
 #include <unistd.h>
 
 #define MAX_FILE (64u << 10)
-
-/* "some avg10=1.23 avg60=..." of the line that begins with kind. */
-static bool
-psi_avg10 (const char *text, const char *kind, double *ret)
-{
-  const char *line = text;
-
-  while (line)
-    {
-      double v;
-
-      if (strncmp (line, kind, strlen (kind)) == 0
-          && sscanf (line + strlen (kind), " avg10=%lf", &v) == 1)
-        {
-          *ret = v;
-          return true;
-        }
-      line = strchr (line, '\n');
-      if (line)
-        line++;
-    }
-  return false;
-}
 
 /* A file of the host's numbers: the first time it is evidence, and a fact
  * comes of it; the second time only its numbers are wanted. */
@@ -69,7 +47,7 @@ pressure (struct collect_ctx *ctx, struct otlp *o, bool again)
         {
           double v;
 
-          if (!psi_avg10 (buf_str (&text), kinds[k], &v))
+          if (!pressure_avg10 (buf_str (&text), kinds[k], &v))
             continue;
           snprintf (name, sizeof name, "host.psi.%s.%s", resources[i],
                     kinds[k]);

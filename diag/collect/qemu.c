@@ -400,10 +400,21 @@ open_read (struct collect_ctx *ctx, const struct thread *t, const char *what,
          && collect_slurp_fd (fd, out, why) >= 0;
 }
 
-static bool
-worth_a_stack (const struct process *p, const struct thread *t)
+/* Those that tell most come first: a guest may have more vCPUs than are asked
+ * for. */
+static size_t
+worth_a_stack (struct process *p, struct thread *ret[MAX_THREADS])
 {
-  return t->state == 'D' || t->vcpu >= 0 || t->tid == p->pid;
+  size_t n = 0;
+
+  for (size_t i = 0; i < p->n; i++)
+    if (p->threads[i].state == 'D' || p->threads[i].tid == p->pid)
+      ret[n++] = &p->threads[i];
+  for (size_t i = 0; i < p->n; i++)
+    if (p->threads[i].vcpu >= 0 && p->threads[i].state != 'D'
+        && p->threads[i].tid != p->pid)
+      ret[n++] = &p->threads[i];
+  return n;
 }
 
 /* By what QEMU is known to wait when it comes again: where its thread is, by
@@ -431,20 +442,18 @@ tell_wait (struct collect_ctx *ctx, char *stack, const char *wchan)
 static void
 stacks (struct collect_ctx *ctx, struct process *p, struct buf *table)
 {
-  struct buf all CLEANUP_BUF = BUF_INIT (128u << 10);
+  struct buf all CLEANUP_BUF = BUF_INIT (MAX_STACKS * 8192 + 4096);
+  struct thread *list[MAX_THREADS];
   struct error why = ERROR_INIT;
-  unsigned got = 0, asked = 0;
+  size_t n = worth_a_stack (p, list), got = 0, asked = 0;
   bool told = false;
 
-  for (size_t i = 0; i < p->n && asked < MAX_STACKS; i++)
+  for (; asked < n && asked < MAX_STACKS && !collect_over (ctx); asked++)
     {
-      struct thread *t = &p->threads[i];
+      struct thread *t = list[asked];
       struct buf stack CLEANUP_BUF = BUF_INIT (8192);
       struct buf wchan CLEANUP_BUF = BUF_INIT (128);
 
-      if (!worth_a_stack (p, t) || collect_over (ctx))
-        continue;
-      asked++;
       if (open_read (ctx, t, "wchan", &wchan, NULL) && wchan.len)
         {
           buf_printf (table, "wchan of %d: %s\n", t->tid, buf_str (&wchan));
@@ -469,8 +478,14 @@ stacks (struct collect_ctx *ctx, struct process *p, struct buf *table)
     }
   if (got)
     ctx->out->file (ctx->out, "qemu/stacks.txt", buf_str (&all), all.len);
-  else if (asked)
-    ctx->out->gap (ctx->out, "qemu/stacks.txt", "%s", error_text (&why));
+  if (got < asked)
+    ctx->out->gap (ctx->out, "qemu/stacks.txt", "%zu of %zu: %s", asked - got,
+                   asked, error_text (&why));
+  if (asked < n)
+    ctx->out->gap (ctx->out, "qemu/stacks.txt", "not asked for: %zu of %zu: "
+                   "%s", n - asked, n,
+                   asked == MAX_STACKS ? "those of waiting threads come first"
+                                       : "the budget ended");
 }
 
 static void
@@ -489,6 +504,9 @@ write_table (struct collect_ctx *ctx, struct process *p)
                   t->vcpu, t->cpu, t->run, t->wait);
     }
   stacks (ctx, p, &table);
+  if (table.cut || p->n == MAX_THREADS)
+    ctx->out->gap (ctx->out, "qemu/threads.txt",
+                   "cut: its first %u threads at most", MAX_THREADS);
   ctx->out->file (ctx->out, "qemu/threads.txt", buf_str (&table), table.len);
 }
 

@@ -136,6 +136,7 @@ ask_all (struct round *r, bool second)
   struct error why = ERROR_INIT;
   struct monitor *m = NULL;
   uint64_t begun = clock_ms ();
+  unsigned left = 0;
   int rc = monitor_open (r->ctx->env, g,
                          collect_until (r->ctx, MONITOR_HOLD_MS), &m, &health,
                          &why);
@@ -145,10 +146,18 @@ ask_all (struct round *r, bool second)
       r->ctx->out->gap (r->ctx->out, FILE_NAME, "%s", error_text (&why));
       return;
     }
-  for (const struct qmp_question *q = qmp_questions; q->name && rc >= 0; q++)
-    if ((q->twice || !second) && !collect_over (r->ctx))
+  for (const struct qmp_question *q = qmp_questions; q->name; q++)
+    if (second && !q->twice)
+      continue;
+    else if (rc >= 0 && !collect_over (r->ctx))
       rc = ask_one (r, m, q);
+    else
+      left++;
   monitor_close (m);
+  if (left)
+    r->ctx->out->gap (r->ctx->out, FILE_NAME, "not asked: the last %u: %s",
+                      left, rc < 0 ? "the one before was not answered"
+                                   : "the budget ended");
   if (g->monitor == MONITOR_LIBVIRT)
     r->ctx->out->impact_since (
         r->ctx->out, begun,

@@ -44,7 +44,7 @@ static const struct
   { "certain", "independent vantage points show the same" },
 };
 
-#define STEPS (sizeof steps / sizeof steps[0])
+#define STEPS ARRAY_LEN (steps)
 
 /* Whose word it rests on. */
 static void

@@ -87,7 +87,7 @@ playbook 30-quick.json quick '{ "do": "host", "name": "first" }'
 playbook 40-new.json brand-new '"host"'
 scenario three brand-new
 again '3 scenarios'
-logged '4 playbooks of 4 files, 1 of them in the place of ours' || die "the mended one is not taken"
+until_ok 10 logged '4 playbooks of 4 files, 1 of them in the place of ours' || die "the mended one is not taken"
 exact "what is wrong" "$(hd status --json | jq -r 'select(.row=="daemon") | .bad_playbooks')" null
 exact "steps of the mended one" "$(did alpha disks)" "console host "
 exact "steps of one in the place of ours" "$(did beta quick)" "first "

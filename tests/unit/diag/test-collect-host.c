@@ -230,6 +230,71 @@ test_stacks (void **state)
   haul_free (h);
 }
 
+/* ---- more threads than are asked for ---- */
+
+#define MANY 20
+static pthread_barrier_t all_named;
+
+static void *
+be_vcpu (void *arg)
+{
+  char name[16];
+
+  snprintf (name, sizeof name, "CPU %u/KVM", *(unsigned *) arg);
+  prctl (PR_SET_NAME, name);
+  pthread_barrier_wait (&all_named);
+  pthread_barrier_wait (&all_named);
+  return NULL;
+}
+
+/* Those that are not asked for are told of, and so is one of many that can't be
+ * read. */
+static int
+open_some_stacks (struct opener *self, const struct open_req *req,
+                  uint64_t deadline, int *ret_fd, int *ret_lock,
+                  struct error *err)
+{
+  char first[64];
+
+  snprintf (first, sizeof first, "%d/task/%d/stack", req->check_pid,
+            req->check_pid);
+  if (req->kind == OPEN_PROC && strcmp (req->path, first) == 0)
+    return error_set (err, EACCES, "not this one");
+  return open_stack (self, req, deadline, ret_fd, ret_lock, err);
+}
+
+static void
+test_many_threads (void **state)
+{
+  struct opener opener = { .open = open_some_stacks };
+  struct guest g = guest ();
+  pthread_t threads[MANY];
+  unsigned numbers[MANY];
+  struct haul *h;
+
+  pthread_barrier_init (&all_named, NULL, MANY + 1);
+  for (unsigned i = 0; i < MANY; i++)
+    {
+      numbers[i] = i;
+      assert_int_equal (pthread_create (&threads[i], NULL, be_vcpu,
+                                        &numbers[i]),
+                        0);
+    }
+  pthread_barrier_wait (&all_named);
+  be_guest (&g, getpid ());
+  the_opener = &opener;
+  h = collected (&collect_host, &g, NULL, 0);
+  the_opener = NULL;
+  pthread_barrier_wait (&all_named);
+  for (unsigned i = 0; i < MANY; i++)
+    pthread_join (threads[i], NULL);
+  pthread_barrier_destroy (&all_named);
+  assert_non_null (strstr (file_of (h, "qemu/stacks.txt"), "CPU 14/KVM"));
+  assert_non_null (strstr (buf_str (&h->gaps), "1 of 16: not this one"));
+  assert_non_null (strstr (buf_str (&h->gaps), "not asked for: 5 of 21"));
+  haul_free (h);
+}
+
 /* ---- the host's end of its network ---- */
 
 static void
@@ -351,6 +416,7 @@ main (void)
     cmocka_unit_test (test_vcpus),
     cmocka_unit_test (test_process_states),
     cmocka_unit_test (test_stacks),
+    cmocka_unit_test (test_many_threads),
     cmocka_unit_test (test_links),
     cmocka_unit_test (test_room),
   };

@@ -162,6 +162,48 @@ what_it_says_of_itself (void **state)
   haul_free (h);
 }
 
+/* Of its network devices, too; nothing of what anybody may write there harms. */
+static void
+what_its_links_are (void **state)
+{
+  struct haul *h
+      = get (&collect_inside,
+             "@@ links\r\n= lo 0x9 unknown 0 0 0\r\n"
+             "= ens3 0x1003 down 1 0 0\r\n+ lo 127.0.0.1/8\r\n"
+             "+ ens3 10.0.2.15/24\n@@ end\n",
+             ASK_OK, 0);
+
+  assert_string_equal (text_of (h, "net.amiss"), "no-link");
+  assert_string_equal (text_of (h, "net.culprit"),
+                       "device ens3 has no carrier: its link is down");
+  assert_int_equal (int_of (h, "net.devices_well"), 0);
+  haul_free (h);
+  h = get (&collect_inside,
+           "@@ links\n= lo 0x9 unknown 0 0 0\n= ens3 0x1003 up 1 0 0\n"
+           "+ lo 127.0.0.1/8\n@@ end\n",
+           ASK_OK, 0);
+  assert_string_equal (text_of (h, "net.amiss"), "no-address");
+  haul_free (h);
+  /* Routes are told, and none is for all else. */
+#define WELL                                                                  \
+  "@@ links\n= lo 0x9 unknown 0 0 0\n= ens3 0x1003 up 1 0 0\n"               \
+  "+ lo 127.0.0.1/8\n+ ens3 10.0.2.15/24\n~ Iface Destination\n"
+  h = get (&collect_inside, WELL "~ ens3 0002000A\n@@ end\n", ASK_OK, 0);
+  assert_string_equal (text_of (h, "net.amiss"), "no-route");
+  assert_int_equal (int_of (h, "net.devices_well"), 1);
+  haul_free (h);
+  h = get (&collect_inside, WELL "~ ens3 00000000\n@@ end\n", ASK_OK, 0);
+  assert_string_equal (text_of (h, "net.amiss"), "nothing");
+  haul_free (h);
+  /* Nobody told of addresses. */
+  h = get (&collect_inside,
+           "@@ links\n= ens3 0x1003 up 1 0 0\n= wg0 0x0\n+ x\n@@ end\n",
+           ASK_OK, 0);
+  assert_string_equal (text_of (h, "net.amiss"), "nothing");
+  assert_int_equal (int_of (h, "net.devices_well"), 1);
+  haul_free (h);
+}
+
 /* The kernel's log, on its way through a console whose reader takes out what
  * the kernel says meanwhile. */
 static void
@@ -305,7 +347,7 @@ which_is_full (void **state)
  * of busybox asks no PATH. */
 #define PROGRAMS                                                              \
   "alias l=false h=false o=false\n"                                           \
-  "timeout() { shift; \"$@\"; }\n"                                            \
+  "timeout() { shift; \"$@\"; }\nls() { cat; }\nsleep() { :; }\n"              \
   "dmesg() { i=0; while [ $i -lt 200 ]; do i=$((i+1)); "                      \
   "printf '[ 1.%06d] %0160d\\n' $i $i; done; }\n"                             \
   "journalctl() { echo one; echo '[two]'; }\n"                                \
@@ -313,9 +355,9 @@ which_is_full (void **state)
   "crictl() { return 1; }\n"                                                  \
   "docker() { i=0; while [ $i -lt 99 ]; do i=$((i+1)); "                      \
   "printf 'box %0160d\\n' $i; done; }\n"                                      \
-  "df() { echo /dev/vda 100 99 1 99% /data; }\n"
+  "df() { cat; echo /dev/vda 100 99 1 99% /data; }\n"
 
-/* What the script says in that shell. */
+/* What is asked says in that shell; "next" is typed behind it. */
 static void
 run_shell (const char *shell, struct buf *out)
 {
@@ -328,9 +370,10 @@ run_shell (const char *shell, struct buf *out)
   snprintf (cmd, sizeof cmd, "%s/script", t.path);
   f = fopen (cmd, "w");
   assert_non_null (f);
-  fprintf (f, "%s%s\n", PROGRAMS, play.command);
+  fprintf (f, "%s%s\nread x && echo \"@@ left $x\"\n:\n", PROGRAMS,
+           play.command);
   fclose (f);
-  snprintf (cmd, sizeof cmd, "%s %s/script", shell, t.path);
+  snprintf (cmd, sizeof cmd, "echo next | %s %s/script", shell, t.path);
   f = popen (cmd, "r");
   assert_non_null (f);
   while ((n = fread (chunk, 1, sizeof chunk, f)) > 0)
@@ -378,6 +421,30 @@ what_shells_cut (void **state)
       assert_null (strstr (file_of (h, "inside/stat.txt"), "\nintr 0 0"));
       assert_non_null (strstr (file_of (h, "inside/stat.txt"), "procs_run"));
       haul_free (h);
+    }
+}
+
+/* A program that has nothing to look at, as a grep for which there are no
+ * files, reads nothing of what is typed at the guest, nor waits for it. */
+static void
+what_is_typed_behind (void **state)
+{
+  static const struct collector *const both[]
+      = { &collect_inside, &collect_application };
+  static const char *const shells[] = { "sh", "bash", "busybox sh" };
+  char cmd[80];
+
+  for (size_t i = 0; i < ARRAY_LEN (both) * ARRAY_LEN (shells); i++)
+    {
+      const char *shell = shells[i / ARRAY_LEN (both)];
+      struct buf said CLEANUP_BUF = BUF_INIT (1u << 20);
+
+      snprintf (cmd, sizeof cmd, "%s -c true 2>/dev/null", shell);
+      if (system (cmd) != 0)
+        continue;
+      haul_free (get (both[i % ARRAY_LEN (both)], "@@ end\n", ASK_OK, 0));
+      run_shell (shell, &said);
+      assert_non_null (strstr (buf_str (&said), "@@ left next\n"));
     }
 }
 
@@ -488,6 +555,32 @@ which_one_it_is (void **state)
   assert_string_equal (text_of (h, "fs.full"),
                        "/srv (/dev/vda, 100 % of its inodes)");
   haul_free (h);
+}
+
+/* Whoever is not root is not told whose a socket is: somebody listens. */
+static void
+whose_it_is_not_known (void **state)
+{
+  static const char *const says[]
+      = { SHOP "@@ L\n" LISTEN ("0016", "0", "77") "@@ end\n",
+          SHOP "@@ L\n@@ end\n", SHOP "@@ end\n" };
+
+  for (size_t i = 0; i < 3; i++)
+    {
+      struct haul *h;
+
+      hinted = json_tokener_parse (
+          "{\"behind\":[{\"scenario\":\"s\",\"port\":22}]}");
+      failed = "s";
+      h = get (&collect_application, says[i], ASK_OK, 0);
+      json_object_put (hinted);
+      hinted = NULL;
+      failed = NULL;
+      assert_non_null (strstr (file_of (h, "application/applications.json"),
+                               i == 1 ? "\"nobody_listens\":true"
+                                      : "\"nobody_listens\":false"));
+      haul_free (h);
+    }
 }
 
 /* What a terminal would obey does not come out as it came in. */
@@ -623,13 +716,16 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (what_it_says_of_itself),
+    cmocka_unit_test (what_its_links_are),
     cmocka_unit_test (log_comes_through),
     cmocka_unit_test (what_is_cut_off),
     cmocka_unit_test (which_parts_there_are),
     cmocka_unit_test (which_is_full),
     cmocka_unit_test (what_shells_cut),
+    cmocka_unit_test (what_is_typed_behind),
     cmocka_unit_test (commands_of_a_step),
     cmocka_unit_test (which_one_it_is),
+    cmocka_unit_test (whose_it_is_not_known),
     cmocka_unit_test (its_bytes_are_shown),
     cmocka_unit_test (over_ssh),
     cmocka_unit_test (says_before_what_it_does),
