@@ -371,13 +371,26 @@ read_limit (struct app_rows *r, const char *line)
       }
 }
 
-/* Of a socket that listens: how many connections nobody has taken. */
+static void
+listener (struct app_rows *r, long pid, unsigned port, unsigned waiting)
+{
+  struct json_object *row = app_row_new_ ("socket");
+
+  json_add_int (row, "pid", pid);
+  json_add_str (row, "proto", "tcp");
+  json_add_str (row, "state", LISTENS);
+  json_add_int (row, "port", port);
+  json_add_int (row, "waiting", waiting);
+  app_row_done_ (r, row);
+}
+
+/* Of a socket that listens: how many connections nobody has taken.  Whose it
+ * is only root is told of all: pid 0 is somebody. */
 static void
 read_listener (struct app_rows *r, const char *line)
 {
-  unsigned waiting, port;
+  unsigned waiting, port, owners = 0;
   unsigned long long inode;
-  struct json_object *row;
 
   if (sscanf (line,
               "%*s %*[0-9A-Fa-f]:%x %*s 0A %*x:%x %*s %*s %*s %*s %llu",
@@ -387,14 +400,11 @@ read_listener (struct app_rows *r, const char *line)
   for (unsigned i = 0; i < r->nsockets; i++)
     if (r->sockets[i].inode == inode)
       {
-        row = app_row_new_ ("socket");
-        json_add_int (row, "pid", r->sockets[i].pid);
-        json_add_str (row, "proto", "tcp");
-        json_add_str (row, "state", LISTENS);
-        json_add_int (row, "port", port);
-        json_add_int (row, "waiting", waiting);
-        app_row_done_ (r, row);
+        listener (r, r->sockets[i].pid, port, waiting);
+        owners++;
       }
+  if (owners == 0)
+    listener (r, 0, port, waiting);
 }
 
 /* ---- all others, line by line ---- */
@@ -405,6 +415,9 @@ each_line (struct app_rows *r, const struct inside_part *part)
   const char *at = part->text, *end = part->text + part->len;
   char line[512], kind = part->name[0];
 
+  /* Where nobody listens this is the one row that says so. */
+  if (kind == 'L')
+    app_row_done_ (r, app_row_new_ ("sockets"));
   while (app_rows_line_ (&at, end, line))
     switch (kind)
       {

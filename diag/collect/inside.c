@@ -6,15 +6,18 @@
  *
  * Read-only and bounded: each part is cut in the guest already, and all of them
  * together; of logs the newest lines are kept.  What may hang there (df on a
- * dead server) comes last, so that all else is here by then.
+ * dead server) comes last, so that all else is here by then; of links nothing
+ * is read that asks for the lock of all of them.
  */
 #include "diag/collect/inside.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "diag/collect/collect.h"
+#include "diag/outside/outside.h"
 #include "transports/ask.h"
 
 #include <errno.h>
@@ -53,7 +56,17 @@ static const char script[]
       "echo '@@ failed';t=$(timeout 3 systemctl --failed --no-legend --plain "
       "--no-pager 2>/dev/null);hd_o 2048\n"
       "echo '@@ journal';t=$(timeout 3 journalctl -q -n 60 -p warning "
-      "--no-pager 2>/dev/null);hd_l 8192;echo '@@ containers'\n"
+      "--no-pager 2>/dev/null);hd_l 8192;echo '@@ links'\n"
+      "t=$(for d in /sys/class/net/*;do f=;c=;h=0;u=0;o=0;"
+      "{ read f <$d/flags;read c <$d/operstate;} 2>/dev/null;"
+      "[ ! -e $d/device ]||h=1;set -- $d/upper_*;[ ! -e $1 ]||u=1;"
+      "set -- $d/lower_*;[ ! -e $1 ]||o=1;"
+      "echo \"= ${d##*/} ${f:-0} ${c:--} $h $u $o\";done;"
+      "timeout 3 ip -o addr 2>/dev/null|sed -n 's/^[0-9]*: *\\([^ @]*\\)"
+      "[^ ]* *inet6* *\\([^ ]*\\).*/+ \\1 \\2/p';"
+      "{ while read i d r;do echo \"~ $i $d\";done </proc/net/route;}"
+      " 2>/dev/null|head -n 64);hd_o 4096;"
+      "echo '@@ containers'\n"
       "t=$(for c in docker podman crictl;do command -v $c >/dev/null&&"
       "timeout 3 $c ps -a 2>&1;done);hd_o 4096;echo '@@ df';"
       "t=$(timeout 5 df -P 2>/dev/null);hd_o 4096;"
@@ -137,6 +150,7 @@ inside_ask (struct collect_ctx *ctx, const char *command, struct buf *ret,
                      .who = "a diagnosis",
                      .until_ms = ctx->deadline };
   struct ask_result r = { .end = ASK_SILENT };
+  uint64_t begun = clock_ms ();
   int rc;
 
   if (way == &transport_ssh && !take_login (ctx->hints, ctx->scenario, &ask))
@@ -146,11 +160,14 @@ inside_ask (struct collect_ctx *ctx, const char *command, struct buf *ret,
   if (rc < 0)
     return rc;
   if (r.begun)
-    ctx->out->impact (ctx->out, "ran a read-only command by its %s",
-                      way->name);
+    ctx->out->impact_since (ctx->out, begun,
+                            "ran a read-only command by its %s", way->name);
   if (r.output.len > 0)
     collect_str (ctx, "inside.way", "inside", way->name);
   buf_append (ret, buf_str (&r.output), r.output.len);
+  if (r.output.cut || ret->cut)
+    ctx->out->gap (ctx->out, "inside", "cut off: it says more than %zu KiB",
+                   ret->len >> 10);
   /* A part that hangs cuts it off: what is here is good. */
   if (r.end != ASK_OK && ret->len == 0)
     rc = error_set (err, ENODATA, "nobody inside answers by its %s: %s",
@@ -337,6 +354,26 @@ tell_full (struct collect_ctx *ctx, const char *text)
     }
 }
 
+static void
+on_fact (const struct fact *f, void *arg)
+{
+  struct collect_ctx *ctx = arg;
+
+  ctx->out->fact (ctx->out, f);
+}
+
+static void
+tell_links (struct collect_ctx *ctx, const char *text)
+{
+  struct outside *o = outside_new ();
+
+  if (!o)
+    return;
+  inside_links (text, o);
+  outside_network_facts (o, "inside", &ctx->guest->inc, on_fact, ctx);
+  outside_free (o);
+}
+
 static const struct
 {
   const char *name;
@@ -345,6 +382,7 @@ static const struct
               { "loadavg", tell_load },
               { "meminfo", tell_memory },
               { "failed", tell_failed },
+              { "links", tell_links },
               { "df", tell_full } };
 
 static bool

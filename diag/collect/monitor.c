@@ -141,6 +141,7 @@ second_round (struct collect_ctx *ctx, struct json_object *samples, bool raw,
     qmp_facts (ctx, first->said, now.said);
   else if (first->said)
     qmp_facts (ctx, NULL, first->said);
+  qmp_metrics (ctx, first, &now);
   json_object_put (now.said);
   return rc;
 }

@@ -148,6 +148,19 @@ outside_is_frozen_ (const struct outside *o, struct json_object *task)
                  && str_of (task, "state")[0] == 'S'));
 }
 
+/* It has asked a connection of the network for more, and none came. */
+static bool
+waits_for_peer (const struct outside *o, struct json_object *task)
+{
+  const char *names[8];
+  unsigned n = outside_frames_ (o, task, names, ARRAY_LEN (names));
+
+  for (unsigned i = 0; i < n; i++)
+    if (is_frame (names[i], "sk_wait_data"))
+      return true;
+  return false;
+}
+
 static void
 add_place (struct app *app, const char *what)
 {
@@ -210,6 +223,7 @@ add_task (struct apps *a, size_t i)
   app->blocked += stuck;
   app->futex += futex;
   app->iced += iced;
+  app->listening += state == 'S' && !iced && waits_for_peer (a->o, task);
   outside_place (a->o, task, at, top);
   if (at[0])
     add_place (app, at);
@@ -265,6 +279,8 @@ add_sockets (struct apps *a)
   bool found = false;
   size_t i = 0;
 
+  a->sockets = outside_next_ (a->o, "sockets", &i) != NULL;
+  i = 0;
   while ((row = outside_next_ (a->o, "socket", &i)))
     {
       long long port = num_of (row, "port"), waiting = num_of (row, "waiting");

@@ -31,6 +31,7 @@ struct app
   bool system; /* what every system has */
   enum app_tie tie;
   unsigned processes, threads, stopped, blocked, futex, ended, busy, iced;
+  unsigned listening; /* threads that wait for what a peer sends */
   double ran; /* of a processor, its busiest thread */
   bool frozen, listens;
   long long port, waiting, room, files, max_files;
@@ -50,7 +51,7 @@ struct apps
   size_t n;
   uint32_t *of; /* of each task its app + 1; 0 = none */
   unsigned lookups;
-  bool sockets; /* any was seen */
+  bool sockets; /* any was seen, or all were looked for */
   bool missing; /* nobody listens where somebody was asked for */
 };
 

@@ -151,6 +151,9 @@ describe (const struct app *a, const struct outside *o, char *dst, size_t n)
     buf_printf (&text, ", takes no connections: %lld wait", a->waiting);
   add_amiss (&text, a, o, amiss);
   add_bounds (&text, a, amiss);
+  if (amiss == APP_NOTHING && a->listening > 0)
+    buf_printf (&text, ", %u of its connections wait for clients that are "
+                "silent", a->listening);
   snprintf (dst, n, "%s", buf_str (&text));
 }
 

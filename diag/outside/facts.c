@@ -687,4 +687,6 @@ outside_facts (const struct outside *o, const struct incarnation *inc,
   tell_disks (&t);
   tell_memory (&t);
   tell_work (&t);
+  outside_network_facts (o, source, inc, fn, arg);
+  outside_crowd_facts (o, source, inc, fn, arg);
 }

@@ -62,8 +62,8 @@ void outside_add_before (struct outside *o, struct json_object *row);
 void outside_judge (struct outside *o);
 size_t outside_count (const struct outside *o);
 const struct outside_finding *outside_get (const struct outside *o, size_t i);
-/* Tasks, CPUs and the system were among the rows: that nothing stands out may
- * be said. */
+/* Tasks, all CPUs and the system were among the rows: that nothing stands out
+ * may be said. */
 bool outside_saw_all (const struct outside *o);
 
 /* What a look says in facts of diag/facts.def, each by the source "memory" and
@@ -71,6 +71,10 @@ bool outside_saw_all (const struct outside *o);
 typedef void outside_fact_fn (const struct fact *f, void *arg);
 void outside_facts (const struct outside *o, const struct incarnation *inc,
                     outside_fact_fn *fn, void *arg);
+/* Facts net.* of its own devices, by rows "net" of whoever saw them. */
+void outside_network_facts (const struct outside *o, const char *source,
+                            const struct incarnation *inc,
+                            outside_fact_fn *fn, void *arg);
 /* A culprit in words: "spin [zoo], zoo_spin (312) on CPU 1". */
 void outside_culprit_text (struct json_object *culprit, char *dst, size_t n);
 

@@ -33,6 +33,7 @@ struct outside
   bool arm; /* its kernel is one for arm64 */
   bool lacks_memory; /* as outside_short_of_memory_() says */
   bool processes; /* rows of them were told */
+  bool cpus_beyond; /* it has more CPUs than are looked at */
 };
 
 /* "" when there is no such string. */
@@ -163,6 +164,10 @@ bool outside_memory_holder_ (const struct outside *o, struct buf *to);
 /* What stands there asks the kernel for memory, or looks for some. */
 bool outside_asks_memory_ (const struct outside *o, struct json_object *row);
 void outside_memory_ (struct outside *o);
+/* The fact tasks.most (crowd.c). */
+void outside_crowd_facts (const struct outside *o, const char *source,
+                          const struct incarnation *inc,
+                          outside_fact_fn *fn, void *arg);
 /* Two looks, and nothing moved between them: who has its CPUs, of those whose
  * registers were not seen.  False: something moved, or all of them are idle
  * (cpus.c). */

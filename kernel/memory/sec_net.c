@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Section "net": network devices of all name spaces, whether they can send,
- * and since when they cannot.
+ * since when they cannot, and which addresses they have.
  */
 #include "kernel/memory/look.h"
 
 #include "base/cleanup.h"
 #include "base/error.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_SPACES 65536u
 #define MAX_DEVICES 65536u
 #define MAX_QUEUES 4096u
+#define MAX_ADDRESSES 64u
 #define IFF_UP 1u
 
 /* Bits of a device's state: started, and what it lacks. */
@@ -85,6 +88,107 @@ say_queues (struct net *n, uint64_t dev)
     rows_bool (l->rows, "tx_timed_out", by_driver && age > at);
 }
 
+/* ---- addresses ---- */
+
+static void
+say_address (struct look *l, int family, const void *bytes, uint64_t bits)
+{
+  char text[INET6_ADDRSTRLEN], full[INET6_ADDRSTRLEN + 8];
+
+  inet_ntop (family, bytes, text, sizeof text);
+  snprintf (full, sizeof full, "%s/%u", text, (unsigned) (bits & 255));
+  rows_str (l->rows, NULL, full);
+}
+
+/* A chain of its own, without a head. */
+static void
+say_ip4 (struct net *n, uint64_t dev)
+{
+  struct kernel *k = n->l->k;
+  uint64_t in, ifa, addr, bits;
+  uint32_t local;
+
+  if (!kernel_get (k, dev, DEV_IP4, &in) || !in
+      || !kernel_get (k, in, IN4_LIST, &ifa))
+    return;
+  for (unsigned i = 0; ifa && i < MAX_ADDRESSES; i++)
+    {
+      if (!kernel_get (k, ifa, IFA4_LOCAL, &addr)
+          || !kernel_get (k, ifa, IFA4_BITS, &bits))
+        return;
+      local = (uint32_t) addr;
+      say_address (n->l, AF_INET, &local, bits);
+      if (!kernel_get (k, ifa, IFA4_NEXT, &ifa))
+        return;
+    }
+}
+
+static bool
+on_ip6 (uint64_t node, void *arg)
+{
+  struct net *n = arg;
+  struct kernel *k = n->l->k;
+  uint64_t ifa = node - k->fields.at[IFA6_LIST].offset, bits;
+  unsigned char addr[16];
+
+  if (space_read (k->space, ifa + k->fields.at[IFA6_ADDR].offset, addr,
+                  sizeof addr)
+          < 0
+      || !kernel_get (k, ifa, IFA6_BITS, &bits))
+    return false;
+  say_address (n->l, AF_INET6, addr, bits);
+  return true;
+}
+
+/* None is told as none only where it is known how they are kept. */
+static void
+say_addresses (struct net *n, uint64_t dev)
+{
+  static const enum field ip6[]
+      = { DEV_IP6, IN6_LIST, IFA6_LIST, IFA6_ADDR, IFA6_BITS };
+  struct kernel *k = n->l->k;
+  bool knows_ip6 = true;
+  uint64_t in;
+
+  if (!kernel_has (k, DEV_IP4) || !kernel_has (k, IN4_LIST)
+      || !kernel_has (k, IFA4_NEXT) || !kernel_has (k, IFA4_LOCAL)
+      || !kernel_has (k, IFA4_BITS))
+    return;
+  for (size_t i = 0; i < ARRAY_LEN (ip6); i++)
+    knows_ip6 = knows_ip6 && kernel_has (k, ip6[i]);
+  rows_array (n->l->rows, "addresses");
+  say_ip4 (n, dev);
+  if (knows_ip6 && kernel_get (k, dev, DEV_IP6, &in) && in)
+    (void) kernel_list (k, in + k->fields.at[IN6_LIST].offset, MAX_ADDRESSES,
+                        on_ip6, n);
+  rows_array_end (n->l->rows);
+}
+
+/* A list with somebody in it, at a member of the device. */
+static bool
+has_list (struct kernel *k, uint64_t dev, enum field f)
+{
+  uint64_t head = dev + k->fields.at[f].offset, next;
+
+  return kernel_get (k, head, LIST_NEXT, &next) && next && next != head;
+}
+
+/* What is plugged in hangs on a bus; bonds, bridges, tunnels do not. */
+static void
+say_place (struct net *n, uint64_t dev)
+{
+  struct look *l = n->l;
+  struct kernel *k = l->k;
+  uint64_t parent;
+
+  if (kernel_get (k, dev, DEV_PARENT, &parent))
+    rows_bool (l->rows, "hardware", parent != 0);
+  if (kernel_has (k, DEV_UPPER) && has_list (k, dev, DEV_UPPER))
+    rows_bool (l->rows, "under", true);
+  if (kernel_has (k, DEV_LOWER) && has_list (k, dev, DEV_LOWER))
+    rows_bool (l->rows, "over", true);
+}
+
 static bool
 on_device (uint64_t node, void *arg)
 {
@@ -120,6 +224,8 @@ on_device (uint64_t node, void *arg)
     rows_str (l->rows, "state", oper_name (v & 255));
   if (kernel_get (k, dev, DEV_MTU, &v))
     rows_uint (l->rows, "mtu", v);
+  say_place (n, dev);
+  say_addresses (n, dev);
   say_queues (n, dev);
   rows_end (l->rows);
   return true;

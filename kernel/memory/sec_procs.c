@@ -373,6 +373,13 @@ run (struct look *l, struct error *err)
       say_group (p, t);
       say_process (p, t);
     }
+  if (!p->cut && p->socket_ops && kernel_has (l->k, SOCKET_SK)
+      && kernel_has (l->k, SK_STATE) && rows_left (l->rows) > LEAVE)
+    {
+      rows_begin (l->rows, "sockets");
+      rows_uint (l->rows, "told", p->sockets);
+      rows_end (l->rows);
+    }
   if (p->cut)
     look_lacks (l, "procs", "some sockets or control groups",
                 "there are more than are told");

@@ -109,6 +109,8 @@ const struct text_kind text_kinds[] = {
   { "init_stuck", "init does not answer" },
   { "no_init", "there is no init that works" },
   { "unit_failed", "a service, mount or target of init failed" },
+  { "unit_unmet", "a unit of init lacks another that failed" },
+  { "boot_asked", "boot was told to end elsewhere than it does as a rule" },
   { "job_waiting", "boot or shutdown waits for a job" },
   { "device_missing", "a device that boot waits for did not come" },
   { "emergency_mode", "boot ended in emergency or rescue mode" },

@@ -307,6 +307,11 @@ print_workpool (struct inspect_view *v, struct json_object *row)
 static void
 print_net (struct inspect_view *v, struct json_object *row)
 {
+  struct json_object *list = json_get (row, "addresses");
+  size_t n = json_object_is_type (list, json_type_array)
+                 ? json_object_array_length (list)
+                 : 0;
+
   out (v, "  %s: %s, %s, mtu %lld, %lld of %lld queues stopped",
        row_str (row, "name"), json_get_bool (row, "up", false) ? "up" : "down",
        json_get_bool (row, "carrier", false) ? "carrier" : "NO carrier",
@@ -315,6 +320,9 @@ print_net (struct inspect_view *v, struct json_object *row)
     out (v, ", sent nothing since %.3f s", real (row, "tx_silent_s"));
   if (json_get_bool (row, "tx_timed_out", false))
     out (v, ", TIMED OUT");
+  for (size_t i = 0; i < n; i++)
+    out (v, "%s%s", i > 0 ? " " : ", ",
+         json_object_get_string (json_object_array_get_idx (list, i)));
   end_line (v);
 }
 
@@ -437,6 +445,7 @@ static const struct
   { "work", print_work, "\nWorks:" },
   { "workpool", print_workpool, NULL },
   { "socket", print_socket, "\nProcesses:" },
+  { "sockets", print_socket, NULL }, /* for whoever reads rows */
   { "process", print_process, "\nProcesses:" },
   { "cgroup", print_cgroup, "\nProcesses:" },
   { "net", print_net, "\nNetwork devices:" },

@@ -19,7 +19,8 @@ on_fact (const struct fact *f, void *arg)
   const struct fact_kind *k = fact_kind_find (f->name);
 
   MUST (k && k->type == f->type);
-  MUST (!k->unit[0] || fact_is_word (k->unit, f->text));
+  MUST (f->type != FACT_TEXT || !k->unit[0]
+        || fact_is_word (k->unit, f->text));
 }
 
 /* The first line is a command, the rest its answer. */
@@ -33,6 +34,18 @@ asked_for (const char *line, size_t len, struct apps_asked *ret)
   apps_asked_by (NULL, NULL, ret);
   apps_asked_words (command, ret);
   MUST (ret->nports <= APPS_PORTS && ret->nunits <= APPS_WORDS);
+}
+
+static void
+links (const struct inside_part *part, struct outside *o)
+{
+  char text[4096];
+
+  snprintf (text, sizeof text, "%.*s",
+            (int) (part->len < sizeof text ? part->len : sizeof text - 1),
+            part->text);
+  if (strcmp (part->name, "links") == 0)
+    inside_links (text, o);
 }
 
 int
@@ -50,8 +63,12 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     {
       asked_for (at, nl ? (size_t) (nl - at) : size, &asked);
       while (inside_next (&at, end, &part))
-        app_rows_part (rows, &part);
+        {
+          app_rows_part (rows, &part);
+          links (&part, o);
+        }
       outside_judge (o);
+      outside_network_facts (o, "inside", &inc, on_fact, NULL);
       apps_facts (o, &asked, "inside", &inc, on_fact, NULL);
       json_object_put (apps_document (o, &asked));
     }

@@ -26,7 +26,10 @@ def wrong($file; $dir): . as $d
   (.says, .want.culprit, .never.culprit, (.want.facts // {} | .[]), (.want.facets // {} | .[]), (.want.files // [] | .[]) | select(. != null) | regex),
   (if .control then (select(.want != null) | "a control wants nothing") else (select((.want.class // [] | length) == 0) | "want.class: what must be said?"), (select(.want.culprit == null) | "want.culprit: who?"),
     (select(.want.host_incident != true and ([.want.facts, .want.files, .want.facets] | map(. // [] | length) | add == 0)) | "want: no fact, file or facet that the bundle must hold"),
-    (.want.culprit // "" | select(test("^[.*+^$]*$") or (. as $p | "" | test($p))) | "want.culprit: anybody is") end)
+    (.want.culprit // "" | select(test("^[.*+^$]*$") or (. as $p | "" | test($p))) | "want.culprit: anybody is"),
+    # What names no cause: who asked, the class, and what a rule says that knows no more.
+    ((.want.culprit // "$.") as $p | (([.scenarios[]?.name | "what the check \(.) asks for"]) + .want.class + ["the guest's network", "the guest's boot", "the guest's kernel", "QEMU main loop", "firmware or boot loader"])[]
+     | select(test($p; "i")) | "want.culprit: \"\(.)\" names no cause, and is taken for one") end)
   end;
 
 (input_filename | split("/") | .[-2:]) as $path

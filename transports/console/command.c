@@ -85,16 +85,16 @@ command_result_done (struct command_result *r)
   buf_done (&r->kernel);
 }
 
-static int verdict (struct dialogue *d, enum talk talk, const char *fmt, ...)
+static int verdict (struct dialogue *d, enum ask_end end, const char *fmt, ...)
     __attribute__ ((format (printf, 3, 4)));
 
 /* 1: the dialogue is over. */
 static int
-verdict (struct dialogue *d, enum talk talk, const char *fmt, ...)
+verdict (struct dialogue *d, enum ask_end end, const char *fmt, ...)
 {
   va_list ap;
 
-  d->ret->talk = talk;
+  d->ret->end = end;
   va_start (ap, fmt);
   (void) vsnprintf (d->ret->detail, sizeof d->ret->detail, fmt, ap);
   va_end (ap);
@@ -106,11 +106,11 @@ static int
 verdict_failed (struct dialogue *d, int rc, const struct error *err)
 {
   if (rc == -ETIMEDOUT)
-    return verdict (d, TALK_XOFF, "it takes no keys: its flow is stopped, or "
+    return verdict (d, ASK_XOFF, "it takes no keys: its flow is stopped, or "
                     "its input is full");
   if (rc == -ECANCELED)
-    return verdict (d, TALK_LOST, "somebody else took the console");
-  return verdict (d, TALK_LOST, "%.150s",
+    return verdict (d, ASK_TAKEN, "somebody else took the console");
+  return verdict (d, ASK_TAKEN, "%.150s",
                   err && err->code ? error_text (err) : "the console went");
 }
 
@@ -122,7 +122,7 @@ type (struct dialogue *d, const char *keys)
   int r;
 
   if (session_typing_ (d->s, what, sizeof what) == TYPING_BOOTING)
-    return verdict (d, TALK_BOOTING, "%s", what);
+    return verdict (d, ASK_BOOTING, "%s", what);
   r = lease_write (d->s->lease, keys, strlen (keys), d->deadline, &err);
   return r < 0 ? verdict_failed (d, r, &err) : 0;
 }
@@ -214,16 +214,16 @@ closed_verdict (struct dialogue *d, enum screen s, const char *what)
   switch (s)
     {
     case SCREEN_LOGIN:
-      return verdict (d, TALK_LOGIN, "nobody is logged in: the console shows "
+      return verdict (d, ASK_LOGIN, "nobody is logged in: the console shows "
                       "a login prompt");
     case SCREEN_PASSWORD:
     case SCREEN_MAINTENANCE:
-      return verdict (d, TALK_PASSWORD, "the console shows %s", what);
+      return verdict (d, ASK_PASSWORD, "the console shows %s", what);
     case SCREEN_BOOTING:
-      return verdict (d, TALK_BOOTING, "the guest boots or shuts down: its "
+      return verdict (d, ASK_BOOTING, "the guest boots or shuts down: its "
                       "console shows %s", what);
     default:
-      return verdict (d, TALK_BOOTLOADER, "the console shows %s", what);
+      return verdict (d, ASK_BOOTLOADER, "the console shows %s", what);
     }
 }
 
@@ -244,9 +244,9 @@ try_login (struct dialogue *d, struct buf *reply)
   if (screen_is_closed (s))
     return closed_verdict (d, s, what);
   if (reply->len == 0)
-    return verdict (d, TALK_SILENT, "the console shows a login prompt, and "
+    return verdict (d, ASK_SILENT, "the console shows a login prompt, and "
                     "does not react to a key");
-  return verdict (d, TALK_NO_ECHO, "the console showed a login prompt; other "
+  return verdict (d, ASK_NO_ECHO, "the console showed a login prompt; other "
                   "output comes, but no reaction to a key");
 }
 
@@ -284,7 +284,7 @@ prepare (struct dialogue *d)
   /* A getty that takes longer than we wait would take it for a name. */
   if (s == SCREEN_UNKNOWN && reply.len == 0
       && session_typing_ (d->s, seen, sizeof seen) == TYPING_LOGIN)
-    return verdict (d, TALK_SILENT, "the console showed a login prompt, and "
+    return verdict (d, ASK_SILENT, "the console showed a login prompt, and "
                     "does not react to a key");
   return 0;
 }
@@ -416,7 +416,7 @@ finish_ok (struct dialogue *d)
 
   d->ret->took_ms = last > d->typed_ms ? last - d->typed_ms : 0;
   lease_note_shell_ (d->s->lease);
-  return verdict (d, TALK_OK, "answered in %llu ms, status %d",
+  return verdict (d, ASK_OK, "answered in %llu ms, status %d",
                   (unsigned long long) d->ret->took_ms, d->ret->status);
 }
 
@@ -455,7 +455,7 @@ read_answer (struct dialogue *d, uint64_t until)
       if (at_password (d))
         {
           interrupt (d);
-          return verdict (d, TALK_LOGIN, "nobody is logged in: the command "
+          return verdict (d, ASK_LOGIN, "nobody is logged in: the command "
                           "was taken for a user's name");
         }
       if (clock_ms () >= until)
@@ -475,9 +475,9 @@ no_answer (struct dialogue *d, enum screen s, const char *what)
       /* What has come of it is good as far as it goes. */
       append_output (&d->ret->output, buf_str (&d->text), d->text.len);
       if (s == SCREEN_PASSWORD)
-        return verdict (d, TALK_NO_ANSWER, "the command began, and asks for "
+        return verdict (d, ASK_NO_ANSWER, "the command began, and asks for "
                         "a password");
-      return verdict (d, TALK_NO_ANSWER, "the command began, and did not end "
+      return verdict (d, ASK_NO_ANSWER, "the command began, and did not end "
                       "in time");
     }
   if (screen_is_closed (s) || s == SCREEN_LOGIN)
@@ -485,10 +485,10 @@ no_answer (struct dialogue *d, enum screen s, const char *what)
   if (s == SCREEN_CONTINUATION)
     {
       interrupt (d);
-      return verdict (d, TALK_NO_ANSWER, "the shell waits for the rest of the "
+      return verdict (d, ASK_NO_ANSWER, "the shell waits for the rest of the "
                       "command: is a quote open?");
     }
-  return verdict (d, TALK_NO_ANSWER, "what was typed came back as an echo, "
+  return verdict (d, ASK_NO_ANSWER, "what was typed came back as an echo, "
                   "but was not executed in time");
 }
 
@@ -498,20 +498,20 @@ nothing_came (struct dialogue *d)
   int r;
 
   if (lease_unread_ (d->s->lease) > 0)
-    return verdict (d, TALK_XOFF, "it takes no keys: its flow is stopped, its "
+    return verdict (d, ASK_XOFF, "it takes no keys: its flow is stopped, its "
                     "input is full, or QEMU serves another client");
   if (d->s->rank >= LEASE_DIAGNOSIS)
     {
       r = type (d, KEY_XON);
       if (r == 0)
         r = read_answer (d, d->deadline);
-      if (r != 0 && d->ret->talk != TALK_OK)
+      if (r != 0 && d->ret->end != ASK_OK)
         return r;
       if (r != 0 || d->text.len > 0)
-        return verdict (d, TALK_XOFF, "its output was stopped (^S) and goes "
+        return verdict (d, ASK_XOFF, "its output was stopped (^S) and goes "
                         "on after XON");
     }
-  return verdict (d, TALK_SILENT, "nothing at all came back");
+  return verdict (d, ASK_SILENT, "nothing at all came back");
 }
 
 static int
@@ -521,7 +521,7 @@ why_no_answer (struct dialogue *d)
   enum screen s;
 
   if (d->s->lost > d->lost_before)
-    return verdict (d, TALK_FLOODED, "%llu bytes came faster than they could "
+    return verdict (d, ASK_FLOODED, "%llu bytes came faster than they could "
                     "be searched",
                     (unsigned long long) (d->s->lost - d->lost_before));
   if (d->bytes == 0)
@@ -537,8 +537,8 @@ why_no_answer (struct dialogue *d)
   if (screen_is_closed (s) || s == SCREEN_LOGIN)
     return closed_verdict (d, s, what);
   if (lease_unread_ (d->s->lease) > 0)
-    return verdict (d, TALK_XOFF, "output comes, but no keys are taken");
-  return verdict (d, TALK_NO_ECHO, "output comes, but no reaction to what was "
+    return verdict (d, ASK_XOFF, "output comes, but no keys are taken");
+  return verdict (d, ASK_NO_ECHO, "output comes, but no reaction to what was "
                   "typed");
 }
 
@@ -556,7 +556,7 @@ wait_taken (struct dialogue *d)
   while (lease_unread_ (d->s->lease) > 0)
     {
       if (clock_ms () + SESSION_PAUSE_MS >= until)
-        return verdict (d, TALK_XOFF, "it has not taken what was typed "
+        return verdict (d, ASK_XOFF, "it has not taken what was typed "
                         "earlier: its flow is stopped, its input is full, or "
                         "QEMU serves another client");
       session_pause_ (until);
@@ -667,7 +667,7 @@ session_command (struct session *s, const char *command, uint64_t deadline,
   if (r < 0)
     return r;
   *ret = (struct command_result){
-    .talk = TALK_SILENT, .status = -1,
+    .end = ASK_SILENT, .status = -1,
     .output = BUF_INIT (OUTPUT_MAX), .kernel = BUF_INIT (KERNEL_MAX),
   };
   buf_clear (&s->window);

@@ -120,6 +120,15 @@ by_its_port (void **state)
   says ("");
   look ("{'addresses':[{'scenario':'s','address':'10.0.0.5:81'}]}", SHOP WEB);
   says ("app.missing=nothing listens on port 81\n");
+  /* Where nobody listens at all that has to be known; and somebody may. */
+#define ASKED_81 "{'addresses':[{'scenario':'s','address':'10.0.0.5:81'}]}"
+#define ALONE "{'row':'task','pid':20,'tgid':20,'comm':'shop','state':'S'}\n"
+  look (ASKED_81, ALONE "{'row':'sockets','told':0}\n");
+  says ("app.missing=nothing listens on port 81\n");
+  look (ASKED_81, ALONE);
+  says ("");
+  look (ASKED_81, ALONE "{'row':'sockets'}\n" LISTEN ("0", "81", "0"));
+  says ("");
   /* A number that nobody listens on is a number. */
   look (COMMAND ("sleep 81"), SHOP WEB);
   says ("");

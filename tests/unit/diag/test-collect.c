@@ -625,6 +625,7 @@ test_net (void **state)
   assert_true (int_of (h, "net.guest_sent") >= 0);
   assert_int_equal (int_of (h, "net.not_taken"), 0);
   assert_non_null (strstr (file_of (h, "net/net.json"), "rx_packets"));
+  assert_non_null (strstr (buf_str (&h->gaps), "2 of its 3 interfaces"));
   haul_free (h);
   /* Somewhere behind a router, where anybody may answer: not asked. */
   play.tcp_address[0] = '\0';
@@ -638,6 +639,23 @@ test_net (void **state)
 }
 
 /* ---- console ---- */
+
+/* What there was no time for has that for its reason. */
+static void
+test_console_without_time (void **state)
+{
+  struct guest g = guest ();
+  struct haul *h = haul_new ();
+  struct collect_ctx ctx = { .guest = &g, .out = &h->out };
+
+  g.nconsoles = 2;
+  snprintf (g.consoles[0].name, sizeof g.consoles[0].name, "serial0");
+  g.consoles[0].mode = CONSOLE_PROBE;
+  assert_int_equal (collect_console.run (&ctx, NULL), 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "ended before serial0"));
+  assert_non_null (strstr (buf_str (&h->gaps), "the platform's log: "));
+  haul_free (h);
+}
 
 static void
 test_console (void **state)
@@ -711,6 +729,39 @@ test_console (void **state)
   haul_free (h);
 }
 
+/* Of a kind the first is told last: it counts where nobody asks when it was. */
+static void
+test_marks_have_their_time (void **state)
+{
+  static const char text[]
+      = "[    0.000000] Linux version 6.1\r\n"
+        "[   99.100000] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! "
+        "[ant:7]\r\n"
+        "[ 7300.100000] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! "
+        "[bee:8]\r\n"
+        "[ 7310.500000] Kernel panic - not syncing: softlockup: hung tasks\r\n";
+  struct guest g = guest ();
+  const struct fact *f;
+  struct haul *h;
+
+  memset (&play, 0, sizeof play);
+  g.nconsoles = 1;
+  snprintf (g.consoles[0].name, sizeof g.consoles[0].name, "serial0");
+  play.kept = text;
+  play.kept_len = sizeof text - 1;
+  h = get (&collect_console, &g, NULL, 0);
+  f = fact_of (h, "kernel.event.soft_lockup");
+  assert_int_equal (f->kernel_us, 99100000);
+  assert_string_equal (f->text, "BUG: soft lockup: ant");
+  assert_string_equal (f[-1].name, "kernel.event.soft_lockup");
+  assert_int_equal (f[-1].kernel_us, 7300100000);
+  assert_non_null (strstr (f[-1].text, "BUG: soft lockup"));
+  f = fact_of (h, "kernel.event.panic");
+  assert_int_equal (f->kernel_us, 7310500000);
+  assert_string_not_equal (f[-1].name, "kernel.event.panic");
+  haul_free (h);
+}
+
 int
 main (void)
 {
@@ -719,6 +770,8 @@ main (void)
     cmocka_unit_test (test_disk),  cmocka_unit_test (test_disk_by_monitor),
     cmocka_unit_test (test_net),
     cmocka_unit_test (test_net_hints), cmocka_unit_test (test_console),
+    cmocka_unit_test (test_marks_have_their_time),
+    cmocka_unit_test (test_console_without_time),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -29,6 +29,7 @@ static const struct
   const char *name, *why;
 } left_out[] = {
   { "host.load1", NUMBER },
+  { "host.fs.used", NUMBER }, /* host.fs.full is judged */
   { "host.memory_errors", NUMBER }, /* .memory_uncorrected is judged */
   { "host.crowd", HOST_OWN },
   { "child.*", HOST_OWN },
@@ -55,13 +56,11 @@ static const struct
   { "kernel.boots.*", DETAIL },
   { "guest.stage.*", DETAIL },
   { "guest.stop.*", DETAIL },
-  { "guest.stage", CHECK },
   { "guest.uptime_s", NUMBER },
   { "guest.load1", CHECK },
   { "guest.blocked", CHECK },
   { "guest.acpi_beat", DETAIL }, /* guest.ticks says what it comes to */
   { "guest.acpi_port", HOW },
-  { "disk.*.backing", DETAIL }, /* disk.behind, .host_trouble have it */
   { "disk.*.longest_ms", DETAIL }, /* of an interval: .slowest_ms is judged */
   { "disk.*.pool", WHO },
   { "disk.*.pool_state", DETAIL }, /* .pool_trouble has it in words */

@@ -20,6 +20,8 @@
 
 #include <stdio.h>
 
+#define TAKES_MS 700 /* to be answered */
+
 static struct
 {
   int rc;
@@ -46,6 +48,7 @@ answer (const char *by, const struct ask *ask, struct ask_result *ret,
   snprintf (ret->detail, sizeof ret->detail, "as played");
   if (play.says)
     buf_puts (&ret->output, play.says);
+  now_ms += TAKES_MS;
   return 0;
 }
 
@@ -154,6 +157,50 @@ what_it_says_of_itself (void **state)
                        "[    1.000000] hello\\e[2J\n");
   assert_string_equal (buf_str (&h->gaps), "");
   assert_non_null (strstr (buf_str (&h->impact), "read-only command"));
+  /* When it was begun, not when it was answered. */
+  assert_int_equal (impact_begun, now_ms - TAKES_MS);
+  haul_free (h);
+}
+
+/* Of its network devices, too; nothing of what anybody may write there harms. */
+static void
+what_its_links_are (void **state)
+{
+  struct haul *h
+      = get (&collect_inside,
+             "@@ links\r\n= lo 0x9 unknown 0 0 0\r\n"
+             "= ens3 0x1003 down 1 0 0\r\n+ lo 127.0.0.1/8\r\n"
+             "+ ens3 10.0.2.15/24\n@@ end\n",
+             ASK_OK, 0);
+
+  assert_string_equal (text_of (h, "net.amiss"), "no-link");
+  assert_string_equal (text_of (h, "net.culprit"),
+                       "device ens3 has no carrier: its link is down");
+  assert_int_equal (int_of (h, "net.devices_well"), 0);
+  haul_free (h);
+  h = get (&collect_inside,
+           "@@ links\n= lo 0x9 unknown 0 0 0\n= ens3 0x1003 up 1 0 0\n"
+           "+ lo 127.0.0.1/8\n@@ end\n",
+           ASK_OK, 0);
+  assert_string_equal (text_of (h, "net.amiss"), "no-address");
+  haul_free (h);
+  /* Routes are told, and none is for all else. */
+#define WELL                                                                  \
+  "@@ links\n= lo 0x9 unknown 0 0 0\n= ens3 0x1003 up 1 0 0\n"               \
+  "+ lo 127.0.0.1/8\n+ ens3 10.0.2.15/24\n~ Iface Destination\n"
+  h = get (&collect_inside, WELL "~ ens3 0002000A\n@@ end\n", ASK_OK, 0);
+  assert_string_equal (text_of (h, "net.amiss"), "no-route");
+  assert_int_equal (int_of (h, "net.devices_well"), 1);
+  haul_free (h);
+  h = get (&collect_inside, WELL "~ ens3 00000000\n@@ end\n", ASK_OK, 0);
+  assert_string_equal (text_of (h, "net.amiss"), "nothing");
+  haul_free (h);
+  /* Nobody told of addresses. */
+  h = get (&collect_inside,
+           "@@ links\n= ens3 0x1003 up 1 0 0\n= wg0 0x0\n+ x\n@@ end\n",
+           ASK_OK, 0);
+  assert_string_equal (text_of (h, "net.amiss"), "nothing");
+  assert_int_equal (int_of (h, "net.devices_well"), 1);
   haul_free (h);
 }
 
@@ -510,6 +557,32 @@ which_one_it_is (void **state)
   haul_free (h);
 }
 
+/* Whoever is not root is not told whose a socket is: somebody listens. */
+static void
+whose_it_is_not_known (void **state)
+{
+  static const char *const says[]
+      = { SHOP "@@ L\n" LISTEN ("0016", "0", "77") "@@ end\n",
+          SHOP "@@ L\n@@ end\n", SHOP "@@ end\n" };
+
+  for (size_t i = 0; i < 3; i++)
+    {
+      struct haul *h;
+
+      hinted = json_tokener_parse (
+          "{\"behind\":[{\"scenario\":\"s\",\"port\":22}]}");
+      failed = "s";
+      h = get (&collect_application, says[i], ASK_OK, 0);
+      json_object_put (hinted);
+      hinted = NULL;
+      failed = NULL;
+      assert_non_null (strstr (file_of (h, "application/applications.json"),
+                               i == 1 ? "\"nobody_listens\":true"
+                                      : "\"nobody_listens\":false"));
+      haul_free (h);
+    }
+}
+
 /* What a terminal would obey does not come out as it came in. */
 static void
 its_bytes_are_shown (void **state)
@@ -643,6 +716,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (what_it_says_of_itself),
+    cmocka_unit_test (what_its_links_are),
     cmocka_unit_test (log_comes_through),
     cmocka_unit_test (what_is_cut_off),
     cmocka_unit_test (which_parts_there_are),
@@ -651,6 +725,7 @@ main (void)
     cmocka_unit_test (what_is_typed_behind),
     cmocka_unit_test (commands_of_a_step),
     cmocka_unit_test (which_one_it_is),
+    cmocka_unit_test (whose_it_is_not_known),
     cmocka_unit_test (its_bytes_are_shown),
     cmocka_unit_test (over_ssh),
     cmocka_unit_test (says_before_what_it_does),

@@ -52,20 +52,30 @@ static const struct
   { "root_missing", ASKED },
   { "device_missing", ASKED },
   { "emergency_mode", ASKED },
+  { "unit_failed", ASKED },
+  { "passphrase_prompt", ASKED },
 
-  { "oops", FAULT },
-  { "gpf", FAULT },
-  { "null_deref", FAULT },
-  { "paging_fault", FAULT },
-  { "double_fault", FAULT },
-  { "stack_overflow", FAULT },
-  { "divide_error", FAULT },
-  { "invalid_opcode", FAULT },
+  /* Of what a kernel died. */
+  { "oops", ASKED },
+  { "gpf", ASKED },
+  { "null_deref", ASKED },
+  { "paging_fault", ASKED },
+  { "double_fault", ASKED },
+  { "stack_overflow", ASKED },
+  { "divide_error", ASKED },
+  { "invalid_opcode", ASKED },
+  { "unhandled_fault", ASKED },
+  { "internal_error", ASKED },
+  { "kernel_bug", ASKED },
+
+  /* Before a file system was given up. */
+  { "device_offline", ASKED },
+  { "io_timeout", ASKED },
+  { "pool_full", ASKED },
+  { "remote_storage_lost", ASKED },
+
   { "int3", FAULT },
-  { "unhandled_fault", FAULT },
   { "alignment_trap", FAULT },
-  { "internal_error", FAULT },
-  { "kernel_bug", FAULT },
   { "bug", FAULT },
   { "rust_panic", FAULT },
   { "list_corruption", FAULT },
@@ -87,13 +97,9 @@ static const struct
 
   { "alloc_failure", STORAGE },
   { "data_corrupt", STORAGE },
-  { "device_offline", STORAGE },
   { "device_reset", STORAGE },
-  { "io_timeout", STORAGE },
   { "path_failed", STORAGE },
-  { "pool_full", STORAGE },
   { "raid_degraded", STORAGE },
-  { "remote_storage_lost", STORAGE },
   { "server_not_responding", STORAGE },
   { "swap_error", STORAGE },
 
@@ -109,7 +115,7 @@ static const struct
   { "runtime_stuck", SERVICE },
   { "service_killed", SERVICE },
   { "service_stuck", SERVICE },
-  { "unit_failed", SERVICE },
+  { "unit_unmet", SERVICE },
   { "unkillable", SERVICE },
 
   { "boot_denied", BOOTING },
@@ -122,7 +128,6 @@ static const struct
   { "maintenance_prompt", BOOTING },
   { "no_boot_device", BOOTING },
   { "no_init", BOOTING },
-  { "passphrase_prompt", BOOTING },
   { "windows_boot_failed", BOOTING },
 
   { "cpu_failed", HARDWARE },
@@ -217,7 +222,8 @@ is_known (const char *kind)
 static bool
 explains (const char *kind)
 {
-  return strcmp (kind, "disk_full") == 0 || strcmp (kind, "balloon") == 0;
+  return strcmp (kind, "disk_full") == 0 || strcmp (kind, "balloon") == 0
+         || strcmp (kind, "boot_asked") == 0;
 }
 
 /* Whoever adds a rule that raises an alarm says what the ladder makes of its

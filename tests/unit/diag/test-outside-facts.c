@@ -491,6 +491,101 @@ tells_who_stands (void **state)
   assert_non_null (strstr (have, "vcpu.irqs_off=1\n"));
 }
 
+#define DEVICE(name, more) "{'row':'net','name':'" name "'," more "}\n"
+#define LOOP DEVICE ("lo", "'up':true,'carrier':true,'hardware':false,"        \
+                           "'addresses':['127.0.0.1/8']")
+#define CARD "'hardware':true,"
+#define LINKED "'up':true,'carrier':true,"
+#define ADDRESS "'addresses':['10.0.2.15/24','fe80::5/64']"
+#define NO_ADDRESS "'addresses':['fe80::5/64','169.254.7.7/16']"
+
+static void
+amiss (const char *rows, const char *word, const char *who, int well)
+{
+  char line[200];
+
+  look ("", rows);
+  snprintf (line, sizeof line, "net.amiss=%s", word);
+  says (line);
+  snprintf (line, sizeof line, "net.devices_well=%d", well);
+  says (line);
+  if (!who)
+    is_silent_of ("net.culprit");
+  else
+    {
+      snprintf (line, sizeof line, "net.culprit=%s", who);
+      says (line);
+    }
+}
+
+static void
+what_keeps_it_off_its_network (void **state)
+{
+  amiss (LOOP DEVICE ("ens3", CARD LINKED ADDRESS), "nothing", NULL, 1);
+  amiss (LOOP DEVICE ("ens3", CARD "'up':true,'carrier':false," ADDRESS),
+         "no-link", "device ens3 has no carrier: its link is down", 0);
+  amiss (LOOP DEVICE ("ens3", CARD "'up':false,'carrier':true," ADDRESS),
+         "down", "device ens3 is down, and has kept its address", 0);
+  amiss (LOOP DEVICE ("ens3", CARD "'up':false," NO_ADDRESS), "down",
+         "device ens3 is down", 0);
+  amiss (LOOP DEVICE ("ens3", CARD LINKED NO_ADDRESS), "no-address",
+         "device ens3 is up and has no address", 0);
+  amiss (LOOP DEVICE ("ens3", CARD LINKED "'addresses':['fd00::5/64']"),
+         "no-ipv4", "device ens3 is up and has no IPv4 address", 1);
+  amiss (LOOP DEVICE ("ens3", CARD LINKED ADDRESS ",'tx_timed_out':true"),
+         "mute", "device ens3 is up, and sends nothing", 0);
+  amiss (LOOP, "no-device",
+         "no network device: the guest has none of its own", 0);
+  /* A tunnel that was put down; one that was never begun. */
+  amiss (DEVICE ("ens3", CARD LINKED ADDRESS)
+             DEVICE ("wg0", "'hardware':false,'up':false,"
+                            "'addresses':['10.9.0.1/24']"),
+         "down", "device wg0 is down, and has kept its address", 1);
+  amiss (DEVICE ("ens3", CARD LINKED ADDRESS)
+             DEVICE ("sit0", "'hardware':false,'up':false,'addresses':[]"),
+         "nothing", NULL, 1);
+}
+
+/* Not each device that does nothing is missed, and not each has an address of
+ * its own. */
+static void
+devices_that_do_nothing (void **state)
+{
+  amiss (DEVICE ("ens3", CARD LINKED ADDRESS)
+             DEVICE ("ens4", CARD "'up':false,'addresses':[]"),
+         "nothing", NULL, 1);
+  amiss (DEVICE ("ens3", CARD LINKED "'under':true,'addresses':[]")
+             DEVICE ("br0", "'hardware':false,'over':true," LINKED ADDRESS),
+         "nothing", NULL, 1);
+  amiss (DEVICE ("ens3", CARD LINKED "'under':true,'addresses':[]")
+             DEVICE ("docker0", "'hardware':false,'up':true,"
+                                "'carrier':false," ADDRESS),
+         "no-address", "device ens3 is up and has no address", 0);
+  amiss (DEVICE ("ens3", CARD LINKED ADDRESS)
+             DEVICE ("eth0", "'space':1," CARD "'up':false," ADDRESS),
+         "nothing", NULL, 1);
+  /* What hangs on a bus is not known. */
+  look ("", DEVICE ("ens3", "'up':false," ADDRESS));
+  is_silent_of ("net.amiss");
+  look ("", DEVICE ("ens3", "'hardware':1,'up':'x','addresses':[1,{},[]]"));
+  look ("", DEVICE ("ens3", CARD LINKED "'addresses':{'a':1}"));
+}
+
+static void
+whose_tasks_there_are (void **state)
+{
+  char rows[4096] = SYSTEM;
+
+  for (int i = 0; i < 30; i++)
+    snprintf (rows + strlen (rows), sizeof rows - strlen (rows),
+              "{'row':'task','pid':%d,'tgid':%d,'comm':'%s','state':'S'}\n",
+              100 + i, 100 + i, i % 3 ? "burst" : "sh");
+  look ("", rows);
+  says ("tasks.most=burst (20 of 30 tasks of its users)");
+  look ("", SYSTEM INIT);
+  is_silent_of ("tasks.most");
+}
+
 int
 main (void)
 {
@@ -511,6 +606,9 @@ main (void)
     cmocka_unit_test (all_of_them_stopped),
     cmocka_unit_test (takes_anything),
     cmocka_unit_test (tells_who_stands),
+    cmocka_unit_test (what_keeps_it_off_its_network),
+    cmocka_unit_test (devices_that_do_nothing),
+    cmocka_unit_test (whose_tasks_there_are),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

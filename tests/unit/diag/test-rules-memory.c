@@ -18,6 +18,17 @@ names_class_and_culprit (void **state)
   concludes ("kernel.panicked=1;finding.kernel_panic=KERNEL PANIC on CPU 0: "
              "bad;culprit.kernel_panic=f [m], t (7) on CPU 0",
              "silent", "kernel-panic", "f [m], t (7) on CPU 0");
+  /* Nor is who looks for a first process, where there is none. */
+  concludes ("kernel.panicked=1;finding.kernel_panic=KERNEL PANIC on CPU 0: "
+             "No working init found.  Try passing init= option to kernel.;"
+             "culprit.kernel_panic=swapper/1 (1) on CPU 0",
+             "boot-stopped", "init-dead",
+             "init: none was found that could be started");
+  concludes ("kernel.panicked=1;finding.kernel_panic=KERNEL PANIC on CPU 0: "
+             "Requested init /bin/x failed (error -2).;"
+             "culprit.kernel_panic=swapper/1 (1) on CPU 0",
+             "boot-stopped", "init-dead",
+             "init: the one that was asked for can't be started");
   /* Whoever panics for want of a disk is not to blame. */
   concludes ("kernel.panicked=1;finding.kernel_panic=KERNEL PANIC on CPU 1: "
              "VFS: Unable to mount root fs on unknown-block(0,0);"
@@ -309,6 +320,26 @@ names_what_never_came_up (void **state)
   concludes ("guest.stop@console=initramfs;kernel.event.device_missing@console="
              "no vdb1",
              "boot-late", "boot-stuck", "no vdb1");
+  /* The one that failed; what the kernel was told. */
+  concludes ("guest.stop@console=maintenance;kernel.class@console=boot-stuck;"
+             "kernel.event.unit_failed@console=systemd: data.mount failed;"
+             "kernel.event.unit_unmet@console=systemd: Local File Systems;"
+             "kernel.event.emergency_mode@console=emergency",
+             "kernel-event", "boot-stuck", "systemd: data.mount failed");
+  concludes ("guest.stop@console=maintenance;kernel.class@console=boot-stuck;"
+             "kernel.event.boot_asked@console=told: systemd.unit=x.target;"
+             "kernel.event.emergency_mode@console=emergency",
+             "kernel-event", "boot-stuck", "told: systemd.unit=x.target");
+  concludes ("guest.stage@console=userspace;"
+             "kernel.event.boot_asked@console=told: systemd.unit=x.target",
+             "boot-late", "boot-stuck", "told: systemd.unit=x.target");
+  /* A guest that does what it was told, and something else is amiss. */
+  concludes ("guest.stage@console=userspace;vmm.status@monitor=running;"
+             "kernel.event.boot_asked@console=told: systemd.unit=x.target",
+             "timeout", "unknown", NULL);
+  concludes ("guest.stop@console=passphrase;"
+             "kernel.event.passphrase_prompt@console=passphrase of vda3",
+             "silent", "boot-stuck", "passphrase of vda3");
   /* Once is not again and again. */
   concludes ("kernel.event.panic@console=no init;kernel.boots@console=1;"
              "kernel.panicked=1;finding.kernel_panic=x;culprit.kernel_panic=f",

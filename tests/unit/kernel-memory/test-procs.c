@@ -104,6 +104,7 @@ test_sockets (void **state)
                   "\"room\":2}");
   assert_row (&f, "{\"row\":\"process\",\"pid\":50,\"files\":2,"
                   "\"max_files\":2}");
+  assert_row (&f, "{\"row\":\"sockets\",\"told\":1}");
   /* Who is served at once has nothing to say. */
   assert_no_row (&f, "connected");
   fakemem_u32 (&f.mem, sk + 76, 1 << 20);

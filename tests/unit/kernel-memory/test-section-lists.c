@@ -260,10 +260,21 @@ make_net (struct fakekernel *f)
 {
   make_system (f);
   fakekernel_type (f, "net", 64, "list@8=list_head dev_base_head@32=list_head");
+  fakekernel_type (f, "device", 16, "parent@8:8");
+  fakekernel_type (f, "adjacent", 32, "upper@0=list_head lower@16=list_head");
+  fakekernel_type (f, "in_device", 32, "ifa_list@16:8");
+  fakekernel_type (f, "in_ifaddr", 32,
+                   "ifa_next@16:8 ifa_local@24:4 ifa_prefixlen@28:1");
+  fakekernel_type (f, "inet6_dev", 32, "addr_list@8=list_head");
+  fakekernel_type (f, "in6_addr", 16, "bytes@0:8");
+  fakekernel_type (f, "inet6_ifaddr", 64,
+                   "addr@0=in6_addr prefix_len@16:4 if_list@24=list_head");
   fakekernel_type (f, "net_device", 256,
                    "name@0:16 state@16:8 flags@24:4 ifindex@28:4 "
                    "dev_list@32=list_head _tx@48:8 real_num_tx_queues@56:4 "
-                   "operstate@60:1 mtu@64:4 watchdog_timeo@68:4");
+                   "operstate@60:1 mtu@64:4 watchdog_timeo@68:4 "
+                   "dev@72=device adj_list@88=adjacent ip_ptr@120:8 "
+                   "ip6_ptr@128:8");
   fakekernel_type (f, "netdev_queue", 64, "trans_start@8:8 state@16:8");
   fakekernel_var (f, "net_namespace_list", 16);
 }
@@ -298,7 +309,8 @@ test_net (void **state)
   fakekernel_look (&f, &section_net);
   assert_row (&f, "{\"row\":\"net\",\"name\":\"eth0\",\"index\":2,\"up\":true,"
                   "\"started\":true,\"carrier\":true,\"state\":\"up\","
-                  "\"mtu\":1500,\"tx_queues\":2,\"tx_stopped\":0}");
+                  "\"mtu\":1500,\"hardware\":false,\"addresses\":[],"
+                  "\"tx_queues\":2,\"tx_stopped\":0}");
   /* A queue that the driver stopped and never woke. */
   fakemem_u64 (&f.mem, tx + 64 + 16, 1);
   fakemem_u64 (&f.mem, tx + 64 + 8, (uint32_t) -(300 * 250) + 250ULL * 80);
@@ -318,6 +330,53 @@ test_net (void **state)
   fakemem_u64 (&f.mem, net + 32, 8);
   fakekernel_look (&f, &section_net);
   assert_row (&f, "their list is damaged");
+  fakekernel_free (&f);
+}
+
+/* A chain for one family, a list for the other; both may be a hostile one's. */
+static void
+test_net_addresses (void **state)
+{
+  struct fakekernel f;
+  uint64_t net, dev, in, ifa, in6, ifa6;
+
+  make_net (&f);
+  fakekernel_load (&f);
+  net = fakemem_alloc (&f.mem, 64);
+  dev = fakemem_alloc (&f.mem, 256);
+  in = fakemem_alloc (&f.mem, 32);
+  ifa = fakemem_alloc (&f.mem, 32);
+  in6 = fakemem_alloc (&f.mem, 32);
+  ifa6 = fakemem_alloc (&f.mem, 64);
+  fakemem_list (&f.mem, var (&f, "net_namespace_list"));
+  fakemem_list_add (&f.mem, var (&f, "net_namespace_list"), net + 8);
+  fakemem_list (&f.mem, net + 32);
+  fakemem_list_add (&f.mem, net + 32, dev + 32);
+  fakemem_text (&f.mem, dev, "ens3");
+  fakemem_u64 (&f.mem, dev + 80, net);
+  fakemem_list (&f.mem, dev + 88);
+  fakemem_list_add (&f.mem, dev + 88, in6 + 16);
+  fakemem_list (&f.mem, dev + 104);
+  fakemem_u64 (&f.mem, dev + 120, in);
+  fakemem_u64 (&f.mem, dev + 128, in6);
+  fakemem_u64 (&f.mem, in + 16, ifa);
+  fakemem_put (&f.mem, ifa + 24, "\x0a\x00\x02\x0f\x18", 5);
+  fakemem_put (&f.mem, ifa6, "\xfe\x80", 2);
+  fakemem_put (&f.mem, ifa6 + 15, "\x05", 1);
+  fakemem_u32 (&f.mem, ifa6 + 16, 64);
+  fakemem_list (&f.mem, in6 + 8);
+  fakemem_list_add (&f.mem, in6 + 8, ifa6 + 24);
+  fakekernel_look (&f, &section_net);
+  assert_row (&f, "\"hardware\":true,\"under\":true,\"addresses\":["
+                  "\"10.0.2.15/24\",\"fe80::5/64\"]");
+  /* Round and round it goes, as far as it may. */
+  fakemem_u64 (&f.mem, ifa + 16, ifa);
+  fakekernel_look (&f, &section_net);
+  assert_row (&f, "\"10.0.2.15/24\",\"10.0.2.15/24\"");
+  fakemem_u64 (&f.mem, in + 16, 8);
+  fakemem_u64 (&f.mem, dev + 128, 8);
+  fakekernel_look (&f, &section_net);
+  assert_row (&f, "\"addresses\":[]");
   fakekernel_free (&f);
 }
 
@@ -448,6 +507,7 @@ main (void)
     cmocka_unit_test (test_work),  cmocka_unit_test (test_work_torn),
     cmocka_unit_test (test_work_of_module),
     cmocka_unit_test (test_names), cmocka_unit_test (test_net),
+    cmocka_unit_test (test_net_addresses),
     cmocka_unit_test (test_mounts),
   };
 
