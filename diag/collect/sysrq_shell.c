@@ -25,11 +25,11 @@
 
 /* Of its log all from the last header on, each line marked and the stamp that
  * it begins with broken: else it would be taken for what the kernel says
- * meanwhile, and taken out. */
+ * meanwhile, and taken out.  In two lines, so that the terminal takes them. */
 static void
 make_script (struct buf *out, const char *keys)
 {
-  buf_puts (out, "if [ -w /proc/sysrq-trigger ]; then for k in");
+  buf_puts (out, "if [ -w /proc/sysrq-trigger ]; then\nfor k in");
   for (const char *k = keys; *k; k++)
     buf_printf (out, " %c", *k);
   buf_printf (out, "; do echo \"@@ $k\"; echo $k >/proc/sysrq-trigger; "
