@@ -190,6 +190,8 @@ fact_to_json (const struct fact *f)
     json_add_int (o, "sample", f->sample);
   if (f->more)
     json_add_int (o, "more", f->more);
+  if (f->kernel_us && f->kernel_us <= INT64_MAX)
+    json_add_int (o, "kernel_us", (int64_t) f->kernel_us);
   json_add_text (o, "source", f->source, strlen (f->source));
   json_add_int (o, "time_ms", (int64_t) f->time_ms);
   return o;

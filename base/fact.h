@@ -62,6 +62,8 @@ struct fact
   enum fact_type type;
   uint32_t sample; /* of what one look took several of: which, from 1 */
   uint32_t more;   /* so many like it are told of by this one, too */
+  uint64_t kernel_us; /* when it was by the clock of the guest's kernel, of
+                         what that wrote down itself; 0 = nobody said */
   union
   {
     char text[FACT_TEXT_MAX]; /* cut, never refused; may hold guest bytes */
@@ -83,8 +85,8 @@ void fact_real (struct fact *f, const struct incarnation *inc,
                 const char *name, const char *source, double v);
 void fact_bool (struct fact *f, const struct incarnation *inc,
                 const char *name, const char *source, bool v);
-/* {"guest", "incarnation", "name", "value", "sample" and "more" (unless they
- * are 0), "source", "time_ms"}; text is escaped, a NaN is null. */
+/* {"guest", "incarnation", "name", "value", "sample", "more" and "kernel_us"
+ * (unless they are 0), "source", "time_ms"}; text is escaped, a NaN is null. */
 struct json_object *fact_to_json (const struct fact *f);
 
 struct fact_bus;

@@ -47,6 +47,10 @@ struct collect_out
   /* What was done to the guest, for the bundle's impact list. */
   void (*impact) (struct collect_out *out, const char *fmt, ...)
       __attribute__ ((format (printf, 2, 3)));
+  /* The same of one that took its time: it began at that clock_ms(). */
+  void (*impact_since) (struct collect_out *out, uint64_t begun_ms,
+                        const char *fmt, ...)
+      __attribute__ ((format (printf, 3, 4)));
   /* What was not got, and why. */
   void (*gap) (struct collect_out *out, const char *what, const char *fmt,
                ...) __attribute__ ((format (printf, 3, 4)));
@@ -169,6 +173,10 @@ struct collect_undoer
   unsigned tries;
   const char *in_vain;
   bool pauses; /* as long as it is not undone the guest stands */
+  /* Of what is asked of a guest that may be mute for days: the time between
+   * two tries doubles up to so long, and is ten minutes again when the guest
+   * shows life; 0 = up to ten minutes. */
+  uint64_t most_ms;
 };
 extern const struct collect_undoer *const collect_undoers[]; /* ends NULL */
 const struct collect_undoer *collect_undoer_find (const char *act);

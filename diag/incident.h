@@ -158,7 +158,11 @@ struct incident_act
   uint64_t wall_ms, over_wall_ms; /* 0: it is open */
   char why[120]; /* "" = nothing more is to be said */
 };
-#define INCIDENT_ACTS 4
+#define INCIDENT_ACTS 8
+
+/* Why one is dropped that was not begun: all such reasons begin so. */
+#define INCIDENT_NOT_DONE "it was not done"
+bool incident_act_was_done (const struct incident_act *act);
 
 struct incident
 {
@@ -229,7 +233,8 @@ struct json_object *incident_timeline_json (const struct incident *inc);
 void incident_timeline_read (struct json_object *list, struct incident *inc);
 
 /* One act more, open.  undo: a JSON object with "act", as text.  One of a name
- * is open at a time; the last of that name that is over makes place for it.
+ * is open at a time.  One that is over makes place for it where nothing is lost
+ * by that: it was the same, and undone in time, or was not done at all.
  * -EBUSY, -EINVAL, -ENOSPC. */
 int incident_intend (struct incident *inc, const char *undo, uint64_t wall_ms,
                      struct incident_act **ret, struct error *err);
@@ -241,23 +246,5 @@ void incident_act_over (struct incident_act *act,
 /* Private to incident*.c, as those of the timeline. */
 struct json_object *incident_acts_json (const struct incident *inc);
 void incident_acts_read (struct json_object *list, struct incident *inc);
-
-/* Where incidents go.  In the daemon: the writer, over its channel.  done is
- * called on the loop thread, with err set on failure. */
-typedef void incident_done_fn (const struct error *err,
-                               struct json_object *answer, void *arg);
-struct incident_sink
-{
-  /* Durable before done: nothing is done about an incident before that.  At
-   * any time: what was packed is only brought up to date, if it is there. */
-  void (*put) (struct incident_sink *self, const struct incident *inc,
-               incident_done_fn *done, void *arg);
-  void (*artifact) (struct incident_sink *self, const char *id,
-                    const char *name, uint64_t offset, const void *data,
-                    size_t len, incident_done_fn *done, void *arg);
-  /* head NULL: no bundle is made of it, what it had is removed. */
-  void (*pack) (struct incident_sink *self, const char *id,
-                struct json_object *head, incident_done_fn *done, void *arg);
-};
 
 #endif

@@ -23,15 +23,40 @@ incident_act_open (struct incident *inc, const char *act)
   return NULL;
 }
 
-/* The last of the same name that is over makes place: one act that is done
- * again and again is one. */
+bool
+incident_act_was_done (const struct incident_act *act)
+{
+  return strncmp (act->why, INCIDENT_NOT_DONE, sizeof INCIDENT_NOT_DONE - 1)
+         != 0;
+}
+
+/* Nothing is lost by another in its place: its collector has told of it. */
+static bool
+is_told (const struct incident_act *act)
+{
+  return act->state == ACT_UNDONE && !act->why[0];
+}
+
+/* What is done again and again is one act; of all others, which may be of
+ * another console, what became of them is to be told. */
 static struct incident_act *
-place_for (struct incident *inc, const char *act)
+place_for (struct incident *inc, const char *name, const char *undo)
 {
   for (unsigned i = 0; i < inc->nacts; i++)
-    if (strcmp (inc->acts[i].act, act) == 0)
+    {
+      struct incident_act *a = &inc->acts[i];
+
+      if (strcmp (a->act, name) == 0
+          && ((is_told (a) && strcmp (a->undo, undo) == 0)
+              || (a->state != ACT_OPEN && !incident_act_was_done (a))))
+        return a;
+    }
+  if (inc->nacts < INCIDENT_ACTS)
+    return &inc->acts[inc->nacts++];
+  for (unsigned i = 0; i < inc->nacts; i++)
+    if (is_told (&inc->acts[i]) || !incident_act_was_done (&inc->acts[i]))
       return &inc->acts[i];
-  return inc->nacts < INCIDENT_ACTS ? &inc->acts[inc->nacts++] : NULL;
+  return NULL;
 }
 
 int
@@ -48,9 +73,9 @@ incident_intend (struct incident *inc, const char *undo, uint64_t wall_ms,
   if (incident_act_open (inc, name))
     return error_set (err, EBUSY, "%s is changed already, and not undone",
                       name);
-  act = place_for (inc, name);
+  act = place_for (inc, name, undo);
   if (!act)
-    return error_set (err, ENOSPC, "more than %d acts to be undone",
+    return error_set (err, ENOSPC, "more than %d acts to be told of",
                       INCIDENT_ACTS);
   *act = (struct incident_act){ .state = ACT_OPEN, .wall_ms = wall_ms };
   snprintf (act->act, sizeof act->act, "%s", name);

@@ -15,6 +15,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -230,48 +232,68 @@ read_file (const struct address_reading *r, struct opener *opener,
 
 static int
 read_folder (const struct address_reading *r, struct opener *opener,
-             const char *path, int fd, uint64_t deadline, struct error *err)
+             const struct open_req *of, int fd, uint64_t deadline,
+             struct error *err)
 {
   CLEANUP_CLOSEDIR DIR *dir = NULL;
+  bool itself = strcmp (of->path, ".") == 0;
   /* EVE's: one by the name of each bridge. */
-  bool all = ends_in (path, ".leases");
+  bool all = ends_in (itself ? of->root : of->path, ".leases");
+  char name[PATH_MAX];
   struct dirent *e;
   unsigned n = 0;
   int rc = 0, one;
 
   dir = io_opendir (fd);
   if (!dir)
-    return error_errno (err, errno, "%s", path);
+    return error_errno (err, errno, "%s", of->root);
   while (n < MAX_FILES && (e = readdir (dir)))
     if (e->d_name[0] != '.'
         && (all || ends_in (e->d_name, ".leases")
             || ends_in (e->d_name, ".status")))
       {
         n++;
-        one = read_file (r, opener, path, e->d_name, deadline, err);
+        snprintf (name, sizeof name, "%s%s%s", itself ? "" : of->path,
+                  itself ? "" : "/", e->d_name);
+        one = read_file (r, opener, of->root, name, deadline, err);
         if (one < 0 && one != -ENOENT)
           rc = one;
       }
   return rc;
 }
 
+/* The root that is opened in, and what is beneath it. */
+static const char *
+split_root (const char *path, char *root, size_t n)
+{
+  const char *mark = strstr (path, "/./");
+
+  snprintf (root, n, "%.*s", mark ? (int) (mark - path) : (int) strlen (path),
+            path);
+  return mark ? mark + 3 : ".";
+}
+
 int
 address_read_path (const struct address_reading *r, struct opener *opener,
                    const char *path, uint64_t deadline, struct error *err)
 {
-  const struct open_req req = { .kind = OPEN_DIR, .root = path, .path = "." };
-  CLEANUP_FREE char *folder = NULL;
+  char root[PATH_MAX];
+  const char *below = split_root (path, root, sizeof root);
+  const struct open_req req = { .kind = OPEN_DIR, .root = root, .path = below };
   CLEANUP_CLOSE int fd = -1;
-  const char *slash = strrchr (path, '/');
+  char *slash = strrchr (root, '/');
   int rc = opener->open (opener, &req, deadline, &fd, NULL, err);
 
   if (rc == 0)
-    return read_folder (r, opener, path, fd, deadline, err);
-  if (rc == -ENOTDIR && slash)
+    return read_folder (r, opener, &req, fd, deadline, err);
+  if (rc == -ENOTDIR && below[0] != '.')
+    rc = read_file (r, opener, root, below, deadline, err);
+  else if (rc == -ENOTDIR && slash)
     {
-      folder = strndup (path, slash == path ? 1 : (size_t) (slash - path));
-      rc = folder ? read_file (r, opener, folder, slash + 1, deadline, err)
-                  : error_set (err, ENOMEM, "no memory");
+      const char *name = path + (slash - root) + 1;
+
+      slash[slash == root] = '\0';
+      rc = read_file (r, opener, root, name, deadline, err);
     }
   return rc == -ENOENT ? 0 : rc;
 }

@@ -43,8 +43,9 @@ void address_read_arp (const struct address_reading *r, const char *text,
                        size_t len);
 
 /* A file of leases, or a folder of them (*.leases, *.status; of one that is
- * called *.leases itself all files).  One that is not
- * there is none. */
+ * called *.leases itself all files).  One that is not there is none.
+ * "/run/./zedrouter/x": /run is the root that is opened in; else it is the
+ * folder itself, or that of the file. */
 int address_read_path (const struct address_reading *r, struct opener *opener,
                        const char *path, uint64_t deadline, struct error *err);
 /* Of the network namespace that we are in. */

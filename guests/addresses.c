@@ -508,15 +508,24 @@ free_paths (struct addresses *a)
 }
 
 void
-addresses_leases (struct addresses *a, char *const *paths, size_t n)
+addresses_no_leases (struct addresses *a)
 {
-  if (!a)
+  if (a)
+    free_paths (a);
+}
+
+void
+addresses_leases (const char *path, void *addresses)
+{
+  struct addresses *a = addresses;
+  char **more = a ? realloc (a->paths, (a->npaths + 1) * sizeof (char *))
+                  : NULL;
+
+  if (!more)
     return;
-  free_paths (a);
-  a->paths = calloc (n + 1, sizeof (char *));
-  for (size_t i = 0; a->paths && i < n; i++)
-    if ((a->paths[a->npaths] = strdup (paths[i])))
-      a->npaths++;
+  a->paths = more;
+  if ((a->paths[a->npaths] = strdup (path)))
+    a->npaths++;
 }
 
 void

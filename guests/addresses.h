@@ -40,8 +40,10 @@ int addresses_new (const struct addresses_env *env, struct addresses **ret,
 /* When no job of its is left. */
 void addresses_free (struct addresses *a);
 
-/* Lease files, or folders of them; copied. */
-void addresses_leases (struct addresses *a, char *const *paths, size_t n);
+/* One more lease file, or folder of them, as address_read_path() has it;
+ * copied. */
+void addresses_leases (const char *path, void *addresses);
+void addresses_no_leases (struct addresses *a);
 /* What follows comes a round of the loop later. */
 void addresses_guest (struct addresses *a, enum guest_change change,
                       const struct guest *was, const struct guest *now);

@@ -150,6 +150,19 @@ health_mute (struct health_state *st, const struct scenario *s,
   return st->mute == HEALTH_MUTE_TIMES * s->failure_threshold;
 }
 
+enum health_change
+health_take (struct health_state *st, const struct scenario *s,
+             const struct outcome_report *report, uint64_t now_ms)
+{
+  enum health_change change;
+
+  health_sure (st, s, report);
+  change = health_feed (st, s, report->outcome, now_ms);
+  if (health_mute (st, s, report) && change == HEALTH_SAME)
+    change = HEALTH_BECAME_MUTE;
+  return change;
+}
+
 uint64_t
 health_next (const struct health_state *st, const struct scenario *s,
              uint64_t started_ms, uint64_t random)

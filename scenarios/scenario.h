@@ -440,6 +440,12 @@ enum health_change
   HEALTH_BECAME_MUTE, /* could not be asked, again and again */
 };
 
+/* What an outcome makes of it: health_sure(), health_feed() and health_mute()
+ * in one. */
+enum health_change health_take (struct health_state *st,
+                                const struct scenario *s,
+                                const struct outcome_report *report,
+                                uint64_t now_ms);
 /* No verdict changes nothing but is remembered by the caller's statistics. */
 enum health_change health_feed (struct health_state *st,
                                 const struct scenario *s,

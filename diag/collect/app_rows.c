@@ -28,11 +28,13 @@
 #define TICKS 100.0 /* of a second, in all kernels that tell of them */
 #define LISTENS "listen"
 
+/* Where no control group is mounted, or nothing runs, a grep has no file to
+ * look at, and would read what is typed: it gets an end in its place. */
 const char app_rows_script[]
-    = "(echo '@@ S';systemctl show -p Id,Result,ExecMainPID,ExecMainCode,"
-      "ExecMainStatus,ExecMainExitTimestampMonotonic,NRestarts,ExecStart "
-      "$(systemctl --state=failed,auto-restart --no-legend --plain|"
-      "cut -d' ' -f1|head -n 4);"
+    = "(echo '@@ S';u=$(timeout 3 systemctl --state=failed,auto-restart "
+      "--no-legend --plain|cut -d' ' -f1|head -n 4);[ -n \"$u\" ]&&timeout 3 "
+      "systemctl show -p Id,Result,ExecMainPID,ExecMainCode,ExecMainStatus,"
+      "ExecMainExitTimestampMonotonic,NRestarts,ExecStart $u;"
       "cd /proc\nl=;b=;d=;n=;i=0;for p in [0-9]*;do [ -e $p/exe ]||continue;"
       "g=;while read -r x;do case $x in 0::*|*:name=systemd:*)"
       "[ ${#x} -gt ${#g} ]&&g=$x;;esac;done<$p/cgroup;case $g in */systemd-*|"
@@ -72,7 +74,8 @@ const char app_rows_script[]
       "set -- ${s##*) };echo \"@@ U $p\";echo \"s $u $1 ${12} ${13}\";done;"
       "for t in $b;do read -r s<$t/stat;set -- ${s##*) };"
       "echo \"@@ B ${t##*/}\";echo \"s $1\";done;echo '@@ D';"
-      "timeout 2 df -P;echo '@@ I';timeout 2 df -Pi;echo '@@ end') 2>/dev/null";
+      "timeout 2 df -P;echo '@@ I';timeout 2 df -Pi;echo '@@ end') 2>/dev/null"
+      "</dev/null";
 
 /* ---- rows ---- */
 

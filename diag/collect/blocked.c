@@ -139,22 +139,22 @@ header_only (const char *text, size_t len)
 static void
 data (struct collect_ctx *ctx, char key, const struct sysrq_dump *d)
 {
-  CLEANUP_JSON struct json_object *doc = sysrq_dump_to_json (d);
+  CLEANUP_JSON struct json_object *doc = NULL;
   CLEANUP_BUF struct buf shown = BUF_INIT (MOST_DATA);
   char file[32];
 
-  if (!doc)
-    return;
   snprintf (file, sizeof file, "sysrq/%c.json", key);
-  json_show_spread (doc, &shown);
-  if (shown.cut)
+  sysrq_dump_show (d, &shown);
+  if (!shown.cut)
     {
-      json_object_put (doc);
-      doc = sysrq_dump_to_json_short (d);
-      ctx->out->gap (ctx->out, file, "its tasks and CPUs are more than %u "
-                                     "KiB: the text has them",
-                     MOST_DATA >> 10);
+      ctx->out->file (ctx->out, file, buf_str (&shown), shown.len);
+      return;
     }
+  buf_done (&shown);
+  doc = sysrq_dump_to_json_short (d);
+  ctx->out->gap (ctx->out, file,
+                 "its tasks and CPUs are more than %u KiB: the text has them",
+                 MOST_DATA >> 10);
   if (doc)
     collect_json (ctx, file, doc);
 }

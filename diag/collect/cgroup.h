@@ -38,6 +38,9 @@ void collect_hostlog (struct collect_ctx *ctx);
  * trouble of the host not older than `since_us`; text is changed. */
 void hostlog_read (struct collect_ctx *ctx, char *text, uint64_t since_us);
 
+/* How full its file systems are: "/proc/self/mountinfo" (room.c). */
+void host_room_ (struct collect_ctx *ctx, const char *mountinfo);
+
 /* What the host's hardware has told of itself: "/sys", "/proc/interrupts"
  * (host.c). */
 void host_hardware_ (struct collect_ctx *ctx, const char *sys,

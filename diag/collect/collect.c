@@ -147,6 +147,8 @@ collect_copy (struct collect_ctx *ctx, const char *path, const char *name,
       ctx->out->gap (ctx->out, name, "%s", error_text (&why));
       return false;
     }
+  if (b->cut)
+    ctx->out->gap (ctx->out, name, "cut: the first %zu bytes of it", b->len);
   ctx->out->file (ctx->out, name, buf_str (b), b->len);
   return true;
 }

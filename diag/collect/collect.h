@@ -30,6 +30,14 @@ bool collect_over (const struct collect_ctx *ctx);
 /* The earlier of the budget's end and now + ms. */
 uint64_t collect_until (const struct collect_ctx *ctx, uint64_t ms);
 
+/* Does part i of n for each i, COLLECT_AT_ONCE of them at once; returns when
+ * all are over.  Each has a ctx of its own, with its share of the time and
+ * without an out; none is begun when the time is over. */
+#define COLLECT_AT_ONCE 8
+typedef void collect_part_fn (struct collect_ctx *ctx, unsigned i, void *arg);
+void collect_together (const struct collect_ctx *ctx, unsigned n,
+                       collect_part_fn *part, void *arg);
+
 /* A small file of the host's own (/proc, /sys), up to the buffer's bound. */
 int collect_slurp (const char *path, struct buf *out, struct error *err);
 int collect_slurp_fd (int fd, struct buf *out, struct error *err);
@@ -53,6 +61,14 @@ struct json_object *collect_best_address (struct json_object *hints,
 void collect_name (char *dst, size_t n, const char *prefix, const char *mid,
                    const char *suffix);
 
+/* The guest's taps and what they are ports of (a bridge), by the host's "/sys":
+ * into doc and facts, of each and of all together (links.c). */
+void collect_links (struct collect_ctx *ctx, const char *sys,
+                    struct json_object *doc);
+
+/* Is it fit to be the name of an interface, and of a folder? */
+bool collect_is_link (const char *name);
+
 /* ---- metrics ---- */
 
 /* One line of the OTLP file format.  All is bounded by its caller. */
@@ -62,6 +78,8 @@ struct otlp
   uint64_t time_ns, start_ns;
 };
 void otlp_begin (struct otlp *o, uint64_t start_wall_ms);
+/* When what is told next was so. */
+void otlp_at (struct otlp *o, uint64_t wall_ms);
 /* attr and value may be NULL. */
 void otlp_gauge (struct otlp *o, const char *name, const char *unit,
                  double v, const char *attr, const char *value);
@@ -72,6 +90,14 @@ void otlp_end (struct otlp *o, struct collect_ctx *ctx, const char *file);
 
 /* The QEMU process and its threads (qemu.c). */
 void collect_qemu (struct collect_ctx *ctx, struct otlp *o);
+
+/* The block counters (disk.c): asked once, under that name in looks; and, where
+ * there is a first, the file and facts of both, that being the last of it. */
+#define DISK_FIRST "first"
+#define DISK_SECOND "second"
+int disk_look (struct collect_ctx *ctx, struct json_object *looks,
+               const char *which, struct error *err);
+void disk_tell (struct collect_ctx *ctx, struct json_object *looks);
 
 /* Facts vcpu.N.share and .waited, vcpu.count and vcpu.busy. */
 struct vcpu_share

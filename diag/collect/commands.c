@@ -7,6 +7,7 @@
 #include "diag/collect/inside.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "diag/collect/collect.h"
@@ -143,14 +144,17 @@ run (struct collect_ctx *ctx, struct error *err)
   const char *at, *end;
   bool whole = false;
   char file[100];
+  uint64_t begun;
   int rc;
 
   make_script (&script, own);
+  begun = clock_ms ();
   rc = inside_ask (ctx, buf_str (&script), &said, err);
   if (rc < 0)
     return rc;
   for (size_t i = 0; i < own->run.count; i++)
-    ctx->out->impact (ctx->out, "ran in the guest: %.200s", list[i]);
+    ctx->out->impact_since (ctx->out, begun, "ran in the guest: %.200s",
+                            list[i]);
   at = buf_str (&said);
   end = at + said.len;
   for (unsigned n = 0; n <= MAX_COMMANDS && inside_next (&at, end, &part);

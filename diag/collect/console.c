@@ -143,11 +143,22 @@ one (struct collect_ctx *ctx, unsigned i)
 static int
 run (struct collect_ctx *ctx, struct error *err)
 {
-  if (ctx->guest->nconsoles == 0)
+  const struct guest *g = ctx->guest;
+  unsigned i = 0;
+
+  if (g->nconsoles == 0)
     return error_set (err, ENOENT, "the guest has no console");
-  for (unsigned i = 0; i < ctx->guest->nconsoles && !collect_over (ctx); i++)
+  for (; i < g->nconsoles && !collect_over (ctx); i++)
     one (ctx, i);
-  if (ctx->guest->consoles[0].mode == CONSOLE_PROBE && !collect_over (ctx))
+  if (i < g->nconsoles)
+    ctx->out->gap (ctx->out, "console", "the budget ended before %s",
+                   g->consoles[i].name);
+  if (g->consoles[0].mode != CONSOLE_PROBE)
+    return 0;
+  if (collect_over (ctx))
+    ctx->out->gap (ctx->out, "console", "the platform's log: the budget "
+                                        "ended before it");
+  else
     collect_memlog (ctx);
   return 0;
 }

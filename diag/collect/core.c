@@ -155,6 +155,7 @@ run (struct collect_ctx *ctx, struct error *err)
 {
   const char *dir = ctx->env->core_dir;
   char path[512], name[80];
+  uint64_t begun;
   int rc;
 
   if (!dir || !*dir)
@@ -165,9 +166,11 @@ run (struct collect_ctx *ctx, struct error *err)
     return error_set (err, ENOTSUP, "there is no daemon to ask for it");
   text_make_name (name, sizeof name, ctx->guest->inc.uuid);
   snprintf (path, sizeof path, "%.400s/%s.core", dir, name);
+  begun = clock_ms ();
   rc = run_core (ctx, path, err);
   if (rc == 0)
-    ctx->out->impact (ctx->out, "wrote the guest's memory to %s", path);
+    ctx->out->impact_since (ctx->out, begun,
+                            "wrote the guest's memory to %s", path);
   return rc;
 }
 

@@ -2,7 +2,8 @@
  *
  * Collector disk: block counters twice.  A disk that moves proves a block
  * path that works; one that does not move proves nothing by itself (it may
- * have nothing to do), so that is said as what it is.
+ * have nothing to do), so that is said as what it is.  The collector monitor
+ * asks for them beside all else that it asks twice.
  */
 #include "diag/collect/collect.h"
 
@@ -12,13 +13,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-static int
-ask (struct collect_ctx *ctx, struct json_object **ret, struct error *err)
-{
-  return monitor_blockstats (ctx->env, ctx->guest,
-                             collect_until (ctx, MONITOR_HOLD_MS), ret, err);
-}
 
 static void
 facts_of (struct collect_ctx *ctx, struct json_object *was,
@@ -50,34 +44,56 @@ facts_of (struct collect_ctx *ctx, struct json_object *was,
   }
 }
 
+int
+disk_look (struct collect_ctx *ctx, struct json_object *looks,
+           const char *which, struct error *err)
+{
+  struct json_object *said = NULL;
+  int rc = monitor_blockstats (ctx->env, ctx->guest,
+                               collect_until (ctx, MONITOR_HOLD_MS), &said,
+                               err);
+
+  if (rc >= 0)
+    json_object_object_add (looks, which, said);
+  return rc;
+}
+
+void
+disk_tell (struct collect_ctx *ctx, struct json_object *looks)
+{
+  struct json_object *first = json_get (looks, DISK_FIRST);
+  struct json_object *second = json_get (looks, DISK_SECOND);
+  bool any = false, any_moved = false;
+
+  if (!first)
+    return;
+  if (second)
+    facts_of (ctx, first, second, &any, &any_moved);
+  /* Of no disk there is nothing to say. */
+  if (any)
+    collect_bool (ctx, "disk.any_moved", "monitor", any_moved);
+  json_object_object_add (looks, "apart_ms",
+                          json_object_new_int (COLLECT_APART_MS));
+  collect_json (ctx, "disk/blockstats.json", looks);
+}
+
 static int
 run (struct collect_ctx *ctx, struct error *err)
 {
-  CLEANUP_JSON struct json_object *doc = json_object_new_object ();
-  struct json_object *first = NULL, *second = NULL;
-  bool any = false, any_moved = false;
+  CLEANUP_JSON struct json_object *looks = json_object_new_object ();
   int rc;
 
   if (ctx->guest->monitor == MONITOR_NONE)
     return error_set (err, ENOENT, "this guest has no monitor to ask");
-  rc = ask (ctx, &first, err);
+  rc = disk_look (ctx, looks, DISK_FIRST, err);
   if (rc < 0)
     return rc;
-  json_object_object_add (doc, "first", first);
-  if (!collect_pause (ctx, COLLECT_APART_MS))
+  if (collect_pause (ctx, COLLECT_APART_MS))
+    rc = disk_look (ctx, looks, DISK_SECOND, err);
+  else
     ctx->out->gap (ctx->out, "disk/blockstats.json",
                    "no second sample: the budget ended");
-  else if ((rc = ask (ctx, &second, err)) >= 0)
-    {
-      json_object_object_add (doc, "second", second);
-      facts_of (ctx, first, second, &any, &any_moved);
-      /* Of no disk there is nothing to say. */
-      if (any)
-        collect_bool (ctx, "disk.any_moved", "monitor", any_moved);
-    }
-  json_object_object_add (doc, "apart_ms",
-                          json_object_new_int (COLLECT_APART_MS));
-  collect_json (ctx, "disk/blockstats.json", doc);
+  disk_tell (ctx, looks);
   return rc < 0 ? rc : 0;
 }
 

@@ -253,8 +253,10 @@ run (struct collect_ctx *ctx, struct error *err)
           .args = (const char *const *) own->args.items,
           .nargs = own->args.count,
           .environ = told,
+          .job = ctx->job,
           .left = &left };
   struct exec_result r;
+  uint64_t begun = clock_ms ();
   char number[32];
   int rc;
 
@@ -267,7 +269,8 @@ run (struct collect_ctx *ctx, struct error *err)
   if (rc < 0)
     return rc;
   if (r.end != EXEC_UNUSABLE)
-    ctx->out->impact (ctx->out, "ran the host's program %s", own->program);
+    ctx->out->impact_since (ctx->out, begun, "ran the host's program %s",
+                            own->program);
   rc = judge (ctx, own->program, &r, err);
   exec_result_done (&r);
   return rc;

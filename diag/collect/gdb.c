@@ -147,9 +147,10 @@ stop_and_read (struct collect_ctx *ctx, const char *path, struct buf *text,
               error_text (&why));
   else
     out->undone (out, ACT);
-  out->impact (out, "stopped the guest for %llu ms to read its registers by "
-                    "gdb",
-               (unsigned long long) (clock_ms () - begun));
+  out->impact_since (out, begun,
+                     "stopped the guest for %llu ms to read its registers by "
+                     "gdb",
+                     (unsigned long long) (clock_ms () - begun));
   return rc;
 }
 

@@ -48,13 +48,19 @@ struct health_asked;
 struct health_asked *health_asked_new (void); /* NULL: no memory */
 void health_asked_free (struct health_asked *all);
 
+/* Asks those of all these lists (of backing_look()) that were not, side by
+ * side: the first of them first, those that the kernel calls dead last.
+ * sleepers: only those that may be asleep. */
+void health_ask_together (struct collect_ctx *ctx,
+                          struct json_object *const *lists, unsigned n,
+                          bool sleepers, struct health_asked *all);
 /* Asks those devices (of backing_look()) and notes down in each what it said.
  * Facts are of the disk target; what could not be asked is a gap. */
 void health_ask (struct collect_ctx *ctx, const char *target,
                  struct json_object *devices, struct health_asked *all);
-/* One of those devices sleeps, and would be woken by a read: only those are
- * asked that may. */
-bool health_sleeps (struct collect_ctx *ctx, struct json_object *devices,
-                    struct health_asked *all);
+/* One of those devices sleeps, as far as it was asked, and would be woken by a
+ * read. */
+bool health_slept (struct json_object *devices,
+                   const struct health_asked *all);
 
 #endif

@@ -17,6 +17,7 @@
 #define ASK_MS 1500
 #define MAX_TEXT (64u << 10)
 #define MAX_ASKED 64 /* devices behind all disks of a guest */
+#define NOT_ASKED 1
 
 struct answered
 {
@@ -62,6 +63,12 @@ is_asked (const char *device, const char *kind)
   return strcmp (kind, "nvme") == 0 || strcmp (kind, "scsi") == 0;
 }
 
+static bool
+may_sleep (const char *kind)
+{
+  return strcmp (kind, "scsi") == 0;
+}
+
 static int
 ask (struct collect_ctx *ctx, const char *number, struct health *ret,
      struct error *err)
@@ -85,23 +92,79 @@ ask (struct collect_ctx *ctx, const char *number, struct health *ret,
   return 0;
 }
 
-/* The same behind several disks is asked once: a dead one costs its time
- * once.  NULL: there are too many. */
 static const struct answered *
-ask_once (struct collect_ctx *ctx, const char *number,
-          struct health_asked *all)
+find (const struct health_asked *all, const char *number)
 {
-  struct answered *a;
-
   for (unsigned i = 0; i < all->n; i++)
     if (strcmp (all->list[i].number, number) == 0)
       return &all->list[i];
-  if (all->n == MAX_ASKED || strlen (number) >= sizeof a->number)
-    return NULL;
+  return NULL;
+}
+
+/* The same behind several disks is asked once: a dead one costs its time
+ * once. */
+static void
+want (struct health_asked *all, const char *number)
+{
+  struct answered *a;
+
+  if (find (all, number) || all->n == MAX_ASKED
+      || strlen (number) >= sizeof a->number)
+    return;
   a = &all->list[all->n++];
   snprintf (a->number, sizeof a->number, "%s", number);
-  a->rc = ask (ctx, number, &a->health, &a->why);
-  return a;
+  a->rc = NOT_ASKED;
+  error_set (&a->why, ETIMEDOUT, "the budget ended before it was asked");
+}
+
+static void
+want_those (struct health_asked *all, struct json_object *devices,
+            bool sleepers, bool dead)
+{
+  for (size_t i = 0; i < json_count (devices); i++)
+    {
+      struct json_object *o = json_object_array_get_idx (devices, i);
+      const char *device = json_get_str (o, "device");
+      const char *kind = json_get_str (o, "kind");
+      const char *number = json_get_str (o, "number");
+      const char *state = json_get_str (o, "state");
+
+      if (device && kind && number
+          && (state && strcmp (state, "dead") == 0) == dead
+          && (sleepers ? may_sleep (kind) : is_asked (device, kind)))
+        want (all, number);
+    }
+}
+
+struct asking
+{
+  struct answered *those[MAX_ASKED];
+  unsigned n;
+};
+
+static void
+ask_part (struct collect_ctx *ctx, unsigned i, void *arg)
+{
+  struct answered *a = ((struct asking *) arg)->those[i];
+
+  a->why = (struct error) ERROR_INIT;
+  a->rc = ask (ctx, a->number, &a->health, &a->why);
+}
+
+void
+health_ask_together (struct collect_ctx *ctx,
+                     struct json_object *const *lists, unsigned n,
+                     bool sleepers, struct health_asked *all)
+{
+  struct asking asking = { .n = 0 };
+
+  for (unsigned dead = 0; dead < 2; dead++)
+    for (unsigned i = 0; i < n; i++)
+      want_those (all, lists[i], sleepers, dead);
+  for (unsigned i = 0; i < all->n; i++)
+    if (all->list[i].rc == NOT_ASKED)
+      asking.those[asking.n++] = &all->list[i];
+  collect_together (ctx, asking.n, ask_part, &asking);
 }
 
 /* Into its object of disk/images.json. */
@@ -161,7 +224,7 @@ one (struct collect_ctx *ctx, const char *target, struct json_object *o,
 
   if (!device || !kind || !number || !is_asked (device, kind))
     return;
-  a = ask_once (ctx, number, all);
+  a = find (all, number);
   if (a && a->rc == 0)
     {
       note (o, &a->health);
@@ -251,7 +314,8 @@ health_ask (struct collect_ctx *ctx, const char *target,
   struct sum sum = { .media_errors = -1 };
   char name[FACT_NAME_MAX];
 
-  for (size_t i = 0; i < json_count (devices) && !collect_over (ctx); i++)
+  health_ask_together (ctx, &devices, 1, false, all);
+  for (size_t i = 0; i < json_count (devices); i++)
     one (ctx, target, json_object_array_get_idx (devices, i), all, &sum);
   say_pool (ctx, target, &sum);
   say_disk (ctx, target, &sum);
@@ -261,22 +325,17 @@ health_ask (struct collect_ctx *ctx, const char *target,
 }
 
 bool
-health_sleeps (struct collect_ctx *ctx, struct json_object *devices,
-               struct health_asked *all)
+health_slept (struct json_object *devices, const struct health_asked *all)
 {
-  bool sleeps = false;
+  bool slept = false;
 
-  for (size_t i = 0; i < json_count (devices) && !collect_over (ctx); i++)
+  for (size_t i = 0; i < json_count (devices); i++)
     {
       struct json_object *o = json_object_array_get_idx (devices, i);
-      const char *kind = json_get_str (o, "kind");
       const char *number = json_get_str (o, "number");
-      const struct answered *a
-          = kind && number && strcmp (kind, "scsi") == 0
-                ? ask_once (ctx, number, all)
-                : NULL;
+      const struct answered *a = number ? find (all, number) : NULL;
 
-      sleeps |= a && a->rc == 0 && a->health.asleep;
+      slept |= a && a->rc == 0 && a->health.asleep;
     }
-  return sleeps;
+  return slept;
 }

@@ -8,6 +8,8 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/json.h"
+#include "base/pressure.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,31 +18,18 @@
 
 #define MAX_FILE (64u << 10)
 
-/* "some avg10=1.23 avg60=..." of the line that begins with kind. */
+/* A file of the host's numbers: the first time it is evidence, and a fact
+ * comes of it; the second time only its numbers are wanted. */
 static bool
-psi_avg10 (const char *text, const char *kind, double *ret)
+numbers_of (struct collect_ctx *ctx, bool again, const char *path,
+            const char *name, size_t max, struct buf *text)
 {
-  const char *line = text;
-
-  while (line)
-    {
-      double v;
-
-      if (strncmp (line, kind, strlen (kind)) == 0
-          && sscanf (line + strlen (kind), " avg10=%lf", &v) == 1)
-        {
-          *ret = v;
-          return true;
-        }
-      line = strchr (line, '\n');
-      if (line)
-        line++;
-    }
-  return false;
+  return again ? collect_slurp (path, text, NULL) >= 0
+               : collect_copy (ctx, path, name, max, text);
 }
 
 static void
-pressure (struct collect_ctx *ctx, struct otlp *o)
+pressure (struct collect_ctx *ctx, struct otlp *o, bool again)
 {
   static const char *const resources[] = { "cpu", "io", "memory" };
   static const char *const kinds[] = { "some", "full" };
@@ -52,17 +41,18 @@ pressure (struct collect_ctx *ctx, struct otlp *o)
 
       snprintf (path, sizeof path, "/proc/pressure/%s", resources[i]);
       snprintf (name, sizeof name, "host/pressure-%s", resources[i]);
-      if (!collect_copy (ctx, path, name, 1024, &text))
+      if (!numbers_of (ctx, again, path, name, 1024, &text))
         continue;
       for (size_t k = 0; k < 2; k++)
         {
           double v;
 
-          if (!psi_avg10 (buf_str (&text), kinds[k], &v))
+          if (!pressure_avg10 (buf_str (&text), kinds[k], &v))
             continue;
           snprintf (name, sizeof name, "host.psi.%s.%s", resources[i],
                     kinds[k]);
-          collect_real (ctx, name, "host", v);
+          if (!again)
+            collect_real (ctx, name, "host", v);
           snprintf (name, sizeof name, "system.linux.pressure.%s.%s",
                     resources[i], kinds[k]);
           otlp_gauge (o, name, "%", v, NULL, NULL);
@@ -83,25 +73,30 @@ meminfo (const char *text, const char *key, double *ret_bytes)
 }
 
 static void
-load_and_memory (struct collect_ctx *ctx, struct otlp *o)
+load_and_memory (struct collect_ctx *ctx, struct otlp *o, bool again)
 {
   struct buf load CLEANUP_BUF = BUF_INIT (256);
   struct buf mem CLEANUP_BUF = BUF_INIT (MAX_FILE);
   double v, total = 0, available = 0;
 
-  if (collect_copy (ctx, "/proc/loadavg", "host/loadavg", 256, &load)
+  if (numbers_of (ctx, again, "/proc/loadavg", "host/loadavg", 256, &load)
       && sscanf (buf_str (&load), "%lf", &v) == 1)
     {
-      collect_real (ctx, "host.load1", "host", v);
-      collect_int (ctx, "host.cpus", "host", sysconf (_SC_NPROCESSORS_ONLN));
+      if (!again)
+        collect_real (ctx, "host.load1", "host", v);
+      if (!again)
+        collect_int (ctx, "host.cpus", "host",
+                     sysconf (_SC_NPROCESSORS_ONLN));
       otlp_gauge (o, "system.cpu.load_average.1m", "{run}", v, NULL, NULL);
     }
-  if (!collect_copy (ctx, "/proc/meminfo", "host/meminfo", MAX_FILE, &mem)
+  if (!numbers_of (ctx, again, "/proc/meminfo", "host/meminfo", MAX_FILE,
+                   &mem)
       || !meminfo (buf_str (&mem), "MemTotal", &total)
       || !meminfo (buf_str (&mem), "MemAvailable", &available)
       || total <= 0)
     return;
-  collect_real (ctx, "host.memory.available", "host", available / total);
+  if (!again)
+    collect_real (ctx, "host.memory.available", "host", available / total);
   otlp_gauge (o, "system.memory.usage", "By", total - available,
               "system.memory.state", "used");
   otlp_gauge (o, "system.memory.usage", "By", available,
@@ -174,6 +169,16 @@ host_hardware_ (struct collect_ctx *ctx, const char *sys,
   machine_checks (ctx, interrupts);
 }
 
+static void
+links (struct collect_ctx *ctx)
+{
+  CLEANUP_JSON struct json_object *doc = json_object_new_object ();
+
+  collect_links (ctx, "/sys", doc);
+  if (json_object_object_length (doc))
+    collect_json (ctx, "host/links.json", doc);
+}
+
 static int
 run (struct collect_ctx *ctx, struct error *err)
 {
@@ -181,16 +186,22 @@ run (struct collect_ctx *ctx, struct error *err)
   struct otlp o;
 
   otlp_begin (&o, clock_wall_ms ());
-  pressure (ctx, &o);
-  load_and_memory (ctx, &o);
+  pressure (ctx, &o, false);
+  load_and_memory (ctx, &o, false);
   collect_copy (ctx, "/proc/stat", "host/stat", MAX_FILE, NULL);
   collect_copy (ctx, "/proc/diskstats", "host/diskstats", MAX_FILE, NULL);
   host_hardware_ (ctx, "/sys", "/proc/interrupts");
+  links (ctx);
   collect_cgroups (ctx, &groups);
   collect_qemu (ctx, &o);
   collect_cgroups_again (ctx, &groups);
+  otlp_at (&o, clock_wall_ms ());
+  pressure (ctx, &o, true);
+  load_and_memory (ctx, &o, true);
   collect_hostlog (ctx);
   otlp_end (&o, ctx, "metrics/host.otlp.jsonl");
+  /* Last, since it asks what should answer, but need not. */
+  host_room_ (ctx, "/proc/self/mountinfo");
   return 0;
 }
 

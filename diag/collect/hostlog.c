@@ -160,6 +160,9 @@ hostlog_read (struct collect_ctx *ctx, char *text, uint64_t since_us)
       one_line (ctx, msg + 1, at_us, since_us, &names, &said, &out);
     }
   skip = out.len > MAX_KEPT ? out.len - MAX_KEPT : 0;
+  if (skip)
+    ctx->out->gap (ctx->out, FILE_NAME, "cut to the last %u KiB of %zu",
+                   MAX_KEPT >> 10, out.len >> 10);
   if (out.len)
     ctx->out->file (ctx->out, FILE_NAME, buf_str (&out) + skip,
                     out.len - skip);
@@ -200,6 +203,8 @@ collect_hostlog (struct collect_ctx *ctx)
   copy = strdup (buf_str (&text));
   clock_gettime (CLOCK_MONOTONIC, &now);
   now_us = (uint64_t) now.tv_sec * 1000000;
-  if (copy)
+  if (!copy)
+    ctx->out->gap (ctx->out, FILE_NAME, "no memory");
+  else
     hostlog_read (ctx, copy, now_us > RECENT_US ? now_us - RECENT_US : 0);
 }

@@ -26,6 +26,9 @@
 #include <string.h>
 
 #define READ_MS 2000 /* for one disk; a healthy one takes a few */
+#define LEAST_MS 1000 /* less says nothing of one that does not come */
+#define ASLEEP_MS 1500
+#define HEALTH_MS 2000 /* kept for the last of it */
 #define MAX_LIST (256u << 10)
 
 /* ---- what QEMU has open ---- */
@@ -122,6 +125,12 @@ on_frame (struct frame *f, void *arg)
   snprintf (a->why, sizeof a->why, "%.190s",
             said ? said : "the parser said something else");
   return 1;
+}
+
+static bool
+has_time (const struct collect_ctx *ctx)
+{
+  return clock_ms () + LEAST_MS <= ctx->deadline;
 }
 
 /* -ETIMEDOUT: the storage, or the parser, did not answer. */
@@ -310,6 +319,17 @@ say_trouble (struct collect_ctx *ctx, const struct guest_disk *d,
 
 /* ---- one disk ---- */
 
+struct looked
+{
+  const struct guest_disk *d;
+  struct json_object *o; /* its own in disk/images.json, NULL = no file */
+  struct backing backing;
+  struct answer answer;
+  struct error why;
+  bool asked; /* in time */
+  int rc;
+};
+
 struct probe
 {
   struct collect_ctx *ctx;
@@ -318,6 +338,10 @@ struct probe
   char behind[240]; /* of those that were looked at */
   bool mixed;       /* they have not the same behind them */
   struct health_asked *health;
+  struct looked disks[GUEST_MAX_DISKS];
+  unsigned ndisks;
+  struct looked *to_read[GUEST_MAX_DISKS];
+  unsigned nto_read;
 };
 
 /* What one of them waits for is told where that is the same of all. */
@@ -352,21 +376,22 @@ close_all (int *fds, unsigned n)
 }
 
 static int
-open_image (struct probe *p, const char *path, int *ret_fd, struct error *err)
+open_image (struct collect_ctx *ctx, const char *list, const char *path,
+            int *ret_fd, struct error *err)
 {
-  int fd = fd_of (p->list, path);
+  int fd = fd_of (list, path);
   char what[24];
 
   if (fd < 0)
     return error_set (err, ENOENT, "QEMU has no such file open: %s", path);
   snprintf (what, sizeof what, "fd/%d", fd);
-  return open_of (p->ctx, what, ret_fd, err);
+  return open_of (ctx, what, ret_fd, err);
 }
 
 /* The image, and again with what is behind it where that is needed. */
 static int
-look (struct probe *p, const struct guest_disk *d, struct answer *ret,
-      struct error *err)
+look (struct collect_ctx *ctx, const char *list, const struct guest_disk *d,
+      struct answer *ret, struct error *err)
 {
   int fds[IMAGE_LAYERS];
   unsigned n = 0;
@@ -382,7 +407,7 @@ look (struct probe *p, const struct guest_disk *d, struct answer *ret,
       if (device)
         snprintf (path, sizeof path, "%s", device);
     }
-  r = open_image (p, path, &fds[0], err);
+  r = open_image (ctx, list, path, &fds[0], err);
   while (r == 0)
     {
       const char *behind;
@@ -390,7 +415,7 @@ look (struct probe *p, const struct guest_disk *d, struct answer *ret,
 
       n++;
       answer_done (ret);
-      r = parse (p->ctx, fds, n, ret, err);
+      r = parse (ctx, fds, n, ret, err);
       behind = r == 0 ? json_get_str (ret->image, "behind") : NULL;
       if (r < 0 || n == IMAGE_LAYERS || !behind || !behind[0]
           || !json_get_bool (ret->image, "lacking", false))
@@ -398,25 +423,23 @@ look (struct probe *p, const struct guest_disk *d, struct answer *ret,
       snprintf (above, sizeof above, "%s", path);
       behind_path (above, behind, path, sizeof path);
       /* What was read so far stands. */
-      if (open_image (p, path, &fds[n], NULL) < 0)
+      if (!has_time (ctx) || open_image (ctx, list, path, &fds[n], NULL) < 0)
         break;
     }
   close_all (fds, n);
   return r;
 }
 
+/* What is known without asking what may be dead. */
 static void
-one (struct probe *p, const struct guest_disk *d)
+begin (struct probe *p, const struct guest_disk *d)
 {
+  struct looked *l = &p->disks[p->ndisks++];
   struct collect_ctx *ctx = p->ctx;
-  struct answer a = { .read = NULL };
-  struct error why = ERROR_INIT;
-  struct backing backing;
-  struct json_object *o;
   const char *target = d->target;
   char name[FACT_NAME_MAX];
-  int r;
 
+  *l = (struct looked){ .d = d };
   if (d->path[0] != '/')
     {
       served (p, d);
@@ -424,39 +447,121 @@ one (struct probe *p, const struct guest_disk *d)
                      "%s: no file or device of this host", d->target);
       return;
     }
-  o = json_object_new_object ();
-  json_object_object_add (p->doc, d->target, o);
-  say_backing (ctx, d, o, &backing);
-  json_add_text (o, "path", d->path, strlen (d->path));
+  l->o = json_object_new_object ();
+  json_object_object_add (p->doc, d->target, l->o);
+  say_backing (ctx, d, l->o, &l->backing);
+  json_add_text (l->o, "path", d->path, strlen (d->path));
   collect_name (name, sizeof name, "disk.", target, ".image");
   collect_str (ctx, name, "host", d->path);
-  /* A read would wake it, and come too late as of one that is dead. */
-  if (health_sleeps (ctx, json_get (o, "backing"), p->health))
+}
+
+/* A read would wake it, and come too late as of one that is dead. */
+static void
+pick (struct probe *p, struct looked *l)
+{
+  struct collect_ctx *ctx = p->ctx;
+
+  if (!health_slept (json_get (l->o, "backing"), p->health))
     {
-      ctx->out->gap (ctx->out, "disk/images.json", "%s: a disk behind it "
-                     "sleeps: it was not woken to be read", d->target);
-      stands_behind (p, "");
+      p->to_read[p->nto_read++] = l;
       return;
     }
-  r = look (p, d, &a, &why);
-  say_read (ctx, d, r, a.read);
-  say_trouble (ctx, d, &backing, a.read ? 0 : r);
-  stands_behind (p, a.read ? "files or devices that the host itself reads well"
-                           : "");
-  if (a.read)
-    json_object_object_add (o, "read", json_object_get (a.read));
-  if (a.image)
+  ctx->out->gap (ctx->out, "disk/images.json", "%s: a disk behind it "
+                 "sleeps: it was not woken to be read", l->d->target);
+  stands_behind (p, "");
+}
+
+static void
+read_part (struct collect_ctx *ctx, unsigned i, void *arg)
+{
+  struct probe *p = arg;
+  struct looked *l = p->to_read[i];
+
+  if (!has_time (ctx))
+    return;
+  l->asked = true;
+  l->rc = look (ctx, p->list, l->d, &l->answer, &l->why);
+}
+
+static void
+tell (struct probe *p, struct looked *l)
+{
+  struct collect_ctx *ctx = p->ctx;
+  const struct guest_disk *d = l->d;
+  struct answer *a = &l->answer;
+
+  if (l->asked)
+    say_read (ctx, d, l->rc, a->read);
+  else
+    l->rc = error_set (&l->why, ECANCELED, "the budget ended before it was "
+                                           "read");
+  say_trouble (ctx, d, &l->backing, a->read ? 0 : l->rc);
+  stands_behind (p, a->read ? "files or devices that the host itself reads "
+                              "well"
+                            : "");
+  if (a->read)
+    json_object_object_add (l->o, "read", json_object_get (a->read));
+  if (a->image)
     {
-      json_object_object_add (o, "image", json_object_get (a.image));
-      say_image (ctx, d->target, a.image);
+      json_object_object_add (l->o, "image", json_object_get (a->image));
+      say_image (ctx, d->target, a->image);
     }
-  if (r < 0)
+  if (l->rc < 0)
     {
-      json_add_text (o, "error", why.msg, strlen (why.msg));
+      json_add_text (l->o, "error", l->why.msg, strlen (l->why.msg));
       ctx->out->gap (ctx->out, "disk/images.json", "%s: %s", d->target,
-                     error_text (&why));
+                     error_text (&l->why));
     }
-  answer_done (&a);
+}
+
+/* ---- all of them ---- */
+
+/* The lists of devices, of those disks first that were read. */
+static void
+ask_health (struct probe *p, struct collect_ctx *ctx, bool sleepers)
+{
+  struct json_object *lists[GUEST_MAX_DISKS];
+  unsigned n = 0;
+
+  for (int was_read = 1; was_read >= 0; was_read--)
+    for (unsigned i = 0; i < p->ndisks; i++)
+      if (p->disks[i].o && (p->disks[i].answer.read != NULL) == was_read)
+        lists[n++] = json_get (p->disks[i].o, "backing");
+  health_ask_together (ctx, lists, n, sleepers, p->health);
+}
+
+/* None of those that are dead may take the others' time. */
+static void
+ask_all (struct probe *p)
+{
+  uint64_t now = clock_ms (), left = p->ctx->deadline - now;
+  struct collect_ctx some = *p->ctx;
+
+  if (now >= p->ctx->deadline)
+    left = 0;
+  some.deadline = now + (left / 4 < ASLEEP_MS ? left / 4 : ASLEEP_MS);
+  ask_health (p, &some, true);
+  for (unsigned i = 0; i < p->ndisks; i++)
+    if (p->disks[i].o)
+      pick (p, &p->disks[i]);
+  some.deadline = now + left - (left / 4 < HEALTH_MS ? left / 4 : HEALTH_MS);
+  collect_together (&some, p->nto_read, read_part, p);
+  for (unsigned i = 0; i < p->nto_read; i++)
+    tell (p, p->to_read[i]);
+  /* Last: what is dead does not answer this, either. */
+  ask_health (p, p->ctx, false);
+  for (unsigned i = 0; i < p->ndisks; i++)
+    if (p->disks[i].o)
+      health_ask (p->ctx, p->disks[i].d->target,
+                  json_get (p->disks[i].o, "backing"), p->health);
+}
+
+static void
+probe_done (struct probe *p)
+{
+  for (unsigned i = 0; i < p->ndisks; i++)
+    answer_done (&p->disks[i].answer);
+  health_asked_free (p->health);
 }
 
 static int
@@ -481,18 +586,12 @@ run (struct collect_ctx *ctx, struct error *err)
   p.health = health_asked_new ();
   if (!p.health)
     return error_set (err, ENOMEM, "no memory");
-  for (unsigned i = 0; i < ctx->guest->ndisks && !collect_over (ctx); i++)
-    one (&p, &ctx->guest->disks[i]);
-  /* Last: what is dead does not answer this, either, and must not keep the
-   * others from being read. */
-  for (unsigned i = 0; i < ctx->guest->ndisks && !collect_over (ctx); i++)
-    health_ask (ctx, ctx->guest->disks[i].target,
-                json_get (json_get (doc, ctx->guest->disks[i].target),
-                          "backing"),
-                p.health);
-  health_asked_free (p.health);
+  for (unsigned i = 0; i < ctx->guest->ndisks && i < GUEST_MAX_DISKS; i++)
+    begin (&p, &ctx->guest->disks[i]);
+  ask_all (&p);
+  probe_done (&p);
   /* Our own conclusion: no vantage point. */
-  if (p.behind[0] && !p.mixed && !collect_over (ctx))
+  if (p.behind[0] && !p.mixed)
     collect_str (ctx, "disk.behind", "diagnosis", p.behind);
   collect_json (ctx, "disk/images.json", doc);
   return 0;

@@ -12,6 +12,7 @@
 #include "diag/collect/inside.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -30,20 +31,32 @@
 #define FULL 98 /* percent of a file system */
 #define FULL_LEFT_KB (64 << 10)
 
-/* hd_o BOUND WHOLE CUT: $t by the filter WHOLE, or of more than BOUND bytes,
- * or than what is left of all, as CUT leaves them, and then a line
- * "@@ -KEPT OF".  hd_h keeps the first lines, hd_l the last, of logs.  Names
- * that no alias of a person has. */
+/* hd_o BOUND: $t, or the first lines of it where it has more bytes than that,
+ * and then a line "@@ -BOUND OF"; hd_l the same of logs, and their last lines.
+ * The files of /proc are read by one program for all of them, since each that
+ * is begun takes a slow guest a tenth of a second; 33 KiB of them together.
+ * Names that no alias of a person has. */
+#define FILES                                                                 \
+  "uptime loadavg meminfo vmstat pressure/cpu pressure/memory pressure/io "   \
+  "stat buddyinfo diskstats net/dev softirqs mounts interrupts"
 static const char script[]
-    = "(LC_ALL=C;L=57344;hd_k(){ " INSIDE_MARK ";};hd_h(){ head -c $m|"
-      "sed '$d';};hd_l(){ tail -c $m|sed 1d|hd_k;};hd_o(){ n=${#t};m=$1;"
-      "[ $m -le $L ]||m=$L;if [ $n -le $m ];then m=$n;"
-      "printf '%s\\n' \"$t\"|$2;else printf '%s\\n' \"$t\"|$3;"
-      "echo \"@@ -$m $n\";fi;L=$((L-m));}\n"
-      "for f in uptime loadavg meminfo vmstat pressure/cpu pressure/memory "
-      "pressure/io stat buddyinfo;do echo \"@@ $f\";"
-      "t=$(sed 's/^\\(intr [0-9]*\\).*/\\1/' /proc/$f 2>/dev/null);"
-      "hd_o 8192 cat hd_h;done;echo '@@ links'\n"
+    = "(LC_ALL=C;hd_k(){ " INSIDE_MARK ";};hd_o(){ n=${#t};"
+      "if [ $n -le $1 ];then printf '%s\\n' \"$t\";else printf '%s\\n' \"$t\"|"
+      "head -c $1|sed '$d';echo \"@@ -$1 $n\";fi;}\n"
+      "hd_l(){ n=${#t};if [ $n -le $1 ];then printf '%s\\n' \"$t\"|hd_k;else "
+      "printf '%s\\n' \"$t\"|tail -c $1|sed 1d|hd_k;echo \"@@ -$1 $n\";fi;}\n"
+      "LC_ALL=C awk 'BEGIN{L=33792;c=split(\"" FILES "\",f,\" \");"
+      "for(i=1;i<=c;i++){p=f[i];m=i<10?8192:12288;if(m>L)m=L;n=k=0;"
+      "print \"@@ \" p;while((getline x<(\"/proc/\" p))>0){"
+      "if(p==\"stat\"&&x~/^intr /){split(x,w,\" \");x=w[1] \" \" w[2]}"
+      "n+=length(x)+1;if(n<=m+1){print x;k=n}}"
+      "if(n>m+1)print \"@@ -\" m \" \" n-1;L-=k}}' 2>/dev/null||"
+      "for f in " FILES ";do echo \"@@ $f\";head -c 2048 /proc/$f;echo;done\n"
+      "echo '@@ dmesg';t=$(dmesg 2>/dev/null|tail -n 80);hd_l 8192;"
+      "echo '@@ failed';t=$(timeout 3 systemctl --failed --no-legend --plain "
+      "--no-pager 2>/dev/null);hd_o 2048\n"
+      "echo '@@ journal';t=$(timeout 3 journalctl -q -n 60 -p warning "
+      "--no-pager 2>/dev/null);hd_l 8192;echo '@@ links'\n"
       "t=$(for d in /sys/class/net/*;do f=;c=;h=0;u=0;o=0;"
       "{ read f <$d/flags;read c <$d/operstate;} 2>/dev/null;"
       "[ ! -e $d/device ]||h=1;set -- $d/upper_*;[ ! -e $1 ]||u=1;"
@@ -52,20 +65,12 @@ static const char script[]
       "timeout 3 ip -o addr 2>/dev/null|sed -n 's/^[0-9]*: *\\([^ @]*\\)"
       "[^ ]* *inet6* *\\([^ ]*\\).*/+ \\1 \\2/p';"
       "{ while read i d r;do echo \"~ $i $d\";done </proc/net/route;}"
-      " 2>/dev/null|head -n 64);hd_o 4096 cat hd_h;"
-      "echo '@@ dmesg'\n"
-      "t=$(dmesg 2>/dev/null|tail -n 80);"
-      "hd_o 8192 hd_k hd_l;echo '@@ failed'\n"
-      "t=$(systemctl --failed --no-legend --plain --no-pager 2>/dev/null);"
-      "hd_o 2048 cat hd_h;echo '@@ journal';t=$(journalctl -q -n 60 "
-      "-p warning --no-pager 2>/dev/null);hd_o 8192 hd_k hd_l;"
-      "for f in diskstats net/dev softirqs mounts interrupts;do "
-      "echo \"@@ $f\";t=$(cat /proc/$f 2>/dev/null);"
-      "hd_o 12288 cat hd_h;done;echo '@@ containers'\n"
+      " 2>/dev/null|head -n 64);hd_o 4096;"
+      "echo '@@ containers'\n"
       "t=$(for c in docker podman crictl;do command -v $c >/dev/null&&"
-      "timeout 3 $c ps -a 2>&1;done);hd_o 4096 cat hd_h;echo '@@ df';"
-      "L=$((L+4096));t=$(timeout 5 df -P 2>/dev/null);hd_o 4096 cat hd_h;"
-      "echo '@@ end')";
+      "timeout 3 $c ps -a 2>&1;done);hd_o 4096;echo '@@ df';"
+      "t=$(timeout 5 df -P 2>/dev/null);hd_o 4096;"
+      "echo '@@ end')</dev/null";
 
 /* ---- asking ---- */
 
@@ -145,6 +150,7 @@ inside_ask (struct collect_ctx *ctx, const char *command, struct buf *ret,
                      .who = "a diagnosis",
                      .until_ms = ctx->deadline };
   struct ask_result r = { .end = ASK_SILENT };
+  uint64_t begun = clock_ms ();
   int rc;
 
   if (way == &transport_ssh && !take_login (ctx->hints, ctx->scenario, &ask))
@@ -154,11 +160,14 @@ inside_ask (struct collect_ctx *ctx, const char *command, struct buf *ret,
   if (rc < 0)
     return rc;
   if (r.begun)
-    ctx->out->impact (ctx->out, "ran a read-only command by its %s",
-                      way->name);
+    ctx->out->impact_since (ctx->out, begun,
+                            "ran a read-only command by its %s", way->name);
   if (r.output.len > 0)
     collect_str (ctx, "inside.way", "inside", way->name);
   buf_append (ret, buf_str (&r.output), r.output.len);
+  if (r.output.cut || ret->cut)
+    ctx->out->gap (ctx->out, "inside", "cut off: it says more than %zu KiB",
+                   ret->len >> 10);
   /* A part that hangs cuts it off: what is here is good. */
   if (r.end != ASK_OK && ret->len == 0)
     rc = error_set (err, ENODATA, "nobody inside answers by its %s: %s",
@@ -467,7 +476,7 @@ const struct collector collect_inside = {
              "systems, containers",
   .touch = TOUCH_CONSOLE,
   .lane = LANE_CONSOLE,
-  .budget_ms = 12000,
+  .budget_ms = 8000,
   .bytes = 60 << 10,
   .fields = inside_fields,
   .own_size = sizeof (struct inside_own),

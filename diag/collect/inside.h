@@ -53,7 +53,7 @@ void inside_full (const struct inside_fs *fs, char *dst, size_t n);
 #define INSIDE_MARK "sed 's/^\\[/>/;t;s/^/|/'"
 /* The lines that are marked, as they were. */
 void inside_unmark (const struct inside_part *part, struct buf *out);
-/* The part "links" in rows "net" (links.c). */
+/* The part "links" in rows "net" (inside_links.c). */
 struct outside;
 void inside_links (const char *text, struct outside *o);
 

@@ -35,14 +35,6 @@ struct histogram
   int64_t from_ns[MAX_BINS], count[MAX_BINS];
 };
 
-static size_t
-length_of (struct json_object *list)
-{
-  return json_object_is_type (list, json_type_array)
-             ? json_object_array_length (list)
-             : 0;
-}
-
 /* Of a list, -1 = that is no number there. */
 static int64_t
 number_at (struct json_object *list, size_t i)
@@ -64,8 +56,8 @@ read_histogram (struct json_object *stats, const char *kind,
   o = json_get (stats, key);
   bounds = json_get (o, "boundaries");
   bins = json_get (o, "bins");
-  ret->n = length_of (bins);
-  if (ret->n == 0 || ret->n > MAX_BINS || length_of (bounds) != ret->n - 1)
+  ret->n = json_count (bins);
+  if (ret->n == 0 || ret->n > MAX_BINS || json_count (bounds) != ret->n - 1)
     return false;
   for (size_t i = 0; i < ret->n; i++)
     {
@@ -139,7 +131,7 @@ longest (struct json_object *list)
 {
   int64_t most = -1;
 
-  for (size_t i = 0; i < length_of (list) && i < MAX_INTERVALS; i++)
+  for (size_t i = 0; i < json_count (list) && i < MAX_INTERVALS; i++)
     for (size_t k = 0; k < ARRAY_LEN (kinds); k++)
       {
         char key[40];

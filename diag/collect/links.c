@@ -1,123 +1,105 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A guest's network devices, as somebody in it lists them: the rows that its
- * memory gives of them (docs/inspect-json.md).
- *
- * "= eth0 0x1003 up 1 0 0": flags, state, whether it hangs on a bus, whether
- * others are stacked on it, or it on others.  "+ eth0 10.0.2.15/24": addresses,
- * behind all of these.  Of no address at all it is not known how many there
- * are: not even the loopback's was told.  "~ eth0 00000000": routes, with where
- * to, in the kernel's order, behind their title; that of zeros is for all else.
+ * The host's end of the guest's network: have its taps and their bridges a
+ * carrier, and how often did that change?  Looks into /sys only.
  */
-#include "diag/collect/inside.h"
+#include "diag/collect/collect.h"
 
-#include "base/cleanup.h"
 #include "base/json.h"
-#include "diag/outside/outside.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define MAX_LINKS 64
-#define MAX_ADDRESSES 256
-#define MAX_ROUTES 256
-#define IFF_UP 1u
+#define PATH_SIZE 200
 
+/* What is seen of all of them. */
 struct links
 {
-  struct json_object *rows[MAX_LINKS];
-  char names[MAX_LINKS][16];
-  unsigned n, addresses;
+  struct collect_ctx *ctx;
+  const char *sys;
+  struct json_object *doc;
+  bool any, up;
 };
 
-static void
-add_link (struct links *l, const char *line)
+static int64_t
+number_of (const struct links *l, const char *ifname, const char *what)
 {
-  char name[16], state[20];
-  unsigned flags, hardware, under, over;
-  struct json_object *row;
+  struct buf text CLEANUP_BUF = BUF_INIT (64);
+  char path[PATH_SIZE];
 
-  if (l->n == MAX_LINKS
-      || sscanf (line, "= %15s %x %19s %u %u %u", name, &flags, state,
-                 &hardware, &under, &over)
-             != 6
-      || !(row = json_object_new_object ()))
-    return;
-  json_add_str (row, "row", "net");
-  json_add_str (row, "name", name);
-  json_add_bool (row, "up", (flags & IFF_UP) != 0);
-  json_add_bool (row, "carrier",
-                 strcmp (state, "down") != 0
-                     && strcmp (state, "lowerlayerdown") != 0);
-  json_add_bool (row, "hardware", hardware != 0);
-  if (under)
-    json_add_bool (row, "under", true);
-  if (over)
-    json_add_bool (row, "over", true);
-  snprintf (l->names[l->n], sizeof l->names[0], "%s", name);
-  l->rows[l->n++] = row;
+  snprintf (path, sizeof path, "%.100s/class/net/%s/%s", l->sys, ifname, what);
+  return collect_slurp (path, &text, NULL) < 0 || !text.len
+             ? -1
+             : strtoll (buf_str (&text), NULL, 10);
+}
+
+bool
+collect_is_link (const char *name)
+{
+  return name[0] && name[0] != '.' && strlen (name) < 32
+         && !strchr (name, '/');
 }
 
 static void
-add_address (struct links *l, const char *line)
+look_at (struct links *l, const char *ifname)
 {
-  char name[16], address[64];
+  char name[FACT_NAME_MAX];
+  struct json_object *o;
+  int64_t carrier, n;
 
-  if (l->addresses == MAX_ADDRESSES
-      || sscanf (line, "+ %15s %63s", name, address) != 2)
+  if (!collect_is_link (ifname) || json_get (l->doc, ifname)
+      || (n = number_of (l, ifname, "carrier_changes")) < 0)
     return;
-  for (unsigned i = 0; l->addresses == 0 && i < l->n; i++)
-    json_object_object_add (l->rows[i], "addresses", json_object_new_array ());
-  l->addresses++;
-  for (unsigned i = 0; i < l->n; i++)
-    if (strcmp (l->names[i], name) == 0)
-      {
-        json_object_array_add (json_get (l->rows[i], "addresses"),
-                               json_object_new_string (address));
-        return;
-      }
+  /* Of one that is taken down there is none to read. */
+  carrier = number_of (l, ifname, "carrier");
+  o = json_object_new_object ();
+  json_add_int (o, "carrier", carrier);
+  json_add_int (o, "carrier_changes", n);
+  /* 3 is forwarding; only ports of a bridge have one. */
+  json_add_int (o, "port_state", number_of (l, ifname, "brport/state"));
+  json_object_object_add (l->doc, ifname, o);
+  collect_name (name, sizeof name, "net.", ifname, ".carrier");
+  collect_bool (l->ctx, name, "host", carrier == 1);
+  collect_name (name, sizeof name, "net.", ifname, ".link_changes");
+  collect_int (l->ctx, name, "host", n);
+  l->any = true;
+  l->up = l->up && carrier == 1;
 }
 
-/* Their title is one, too: of none at all it says that they are known. */
+/* What it is a port of, whoever has told of the guest. */
 static void
-add_route (struct outside *o, unsigned *n, const char *line)
+look_at_master (struct links *l, const char *ifname)
 {
-  char name[16], to[16];
-  struct json_object *row;
+  char path[PATH_SIZE], to[PATH_SIZE];
+  const char *slash;
+  ssize_t n;
 
-  if ((*n)++ >= MAX_ROUTES || sscanf (line, "~ %15s %15s", name, to) != 2
-      || !(row = json_object_new_object ()))
+  if (!collect_is_link (ifname))
     return;
-  json_add_str (row, "row", "route");
-  json_add_str (row, "name", name);
-  json_add_bool (row, "default", strcmp (to, "00000000") == 0);
-  outside_add (o, row);
-  json_object_put (row);
+  snprintf (path, sizeof path, "%.100s/class/net/%s/master", l->sys, ifname);
+  n = readlink (path, to, sizeof to - 1);
+  if (n <= 0)
+    return;
+  to[n] = '\0';
+  slash = strrchr (to, '/');
+  look_at (l, slash ? slash + 1 : to);
 }
 
 void
-inside_links (const char *text, struct outside *o)
+collect_links (struct collect_ctx *ctx, const char *sys,
+               struct json_object *doc)
 {
-  struct links l = { .n = 0 };
-  unsigned routes = 0;
-  char line[160];
+  const struct guest *g = ctx->guest;
+  struct links l = { .ctx = ctx, .sys = sys, .doc = doc, .up = true };
 
-  while (*text)
+  for (unsigned i = 0; i < g->nnics; i++)
     {
-      size_t n = strcspn (text, "\n");
-
-      snprintf (line, sizeof line, "%.*s", (int) (n < 159 ? n : 159), text);
-      if (line[0] == '=')
-        add_link (&l, line);
-      else if (line[0] == '+')
-        add_address (&l, line);
-      else if (line[0] == '~')
-        add_route (o, &routes, line);
-      text += n + (text[n] == '\n');
+      look_at (&l, g->nics[i].ifname);
+      look_at (&l, g->nics[i].bridge);
+      look_at_master (&l, g->nics[i].ifname);
     }
-  for (unsigned i = 0; i < l.n; i++)
-    {
-      outside_add (o, l.rows[i]);
-      json_object_put (l.rows[i]);
-    }
+  if (l.any)
+    collect_bool (ctx, "net.carrier", "host", l.up);
 }

@@ -17,12 +17,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The first of its kind. */
+struct telling
+{
+  uint64_t at;
+  int64_t stamp_us; /* -1 = none */
+  char title[TEXT_TITLE_MAX];
+};
+
+/* The first of its kind is what it is about; the latest is what may have led
+ * to what came after it. */
 struct mark
 {
   const char *kind;
-  uint64_t at;
-  char title[TEXT_TITLE_MAX];
+  struct telling first, latest;
 };
 
 struct marks
@@ -33,6 +40,13 @@ struct marks
   /* The latest error that has a class of a verdict. */
   char class_[32], title[TEXT_TITLE_MAX];
 };
+
+static void
+keep (struct telling *t, const struct text_event *e)
+{
+  *t = (struct telling){ .at = e->first_at, .stamp_us = e->stamp_us };
+  snprintf (t->title, sizeof t->title, "%s", e->title);
+}
 
 static void
 on_event (const struct text_event *e, void *arg)
@@ -51,11 +65,14 @@ on_event (const struct text_event *e, void *arg)
     }
   while (i < m->n && strcmp (m->list[i].kind, e->kind) != 0)
     i++;
-  if (i == m->max || (i < m->n && e->first_at >= m->list[i].at))
+  if (i == m->max)
     return;
+  if (i == m->n || e->first_at < m->list[i].first.at)
+    keep (&m->list[i].first, e);
+  if (i == m->n || e->first_at >= m->list[i].latest.at)
+    keep (&m->list[i].latest, e);
+  m->list[i].kind = e->kind;
   m->n += i == m->n;
-  m->list[i] = (struct mark){ e->kind, e->first_at, "" };
-  snprintf (m->list[i].title, sizeof m->list[i].title, "%s", e->title);
 }
 
 static void
@@ -99,6 +116,17 @@ marks_done (struct marks *m)
   free (m->list);
 }
 
+static void
+say (struct collect_ctx *ctx, const char *name, const char *source,
+     const struct telling *t)
+{
+  struct fact f;
+
+  fact_text (&f, &ctx->guest->inc, name, source, t->title, strlen (t->title));
+  f.kernel_us = t->stamp_us > 0 ? (uint64_t) t->stamp_us : 0;
+  ctx->out->fact (ctx->out, &f);
+}
+
 void
 collect_marks_since (struct collect_ctx *ctx, const char *source,
                      const char *text, size_t len, int64_t since_us)
@@ -121,7 +149,10 @@ collect_marks_since (struct collect_ctx *ctx, const char *source,
   for (unsigned i = 0; i < m.n; i++)
     {
       snprintf (name, sizeof name, "kernel.event.%s", m.list[i].kind);
-      collect_str (ctx, name, source, m.list[i].title);
+      /* What is said last counts where nobody asks when it was. */
+      if (m.list[i].latest.stamp_us > m.list[i].first.stamp_us)
+        say (ctx, name, source, &m.list[i].latest);
+      say (ctx, name, source, &m.list[i].first);
     }
   /* Of text that anybody may have printed whoever reads it live says so. */
   if (m.class_[0] && strcmp (source, "memory") == 0)

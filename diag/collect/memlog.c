@@ -230,6 +230,10 @@ hand_over (struct collect_ctx *ctx, const struct memlog *m)
       text += len - KEEP;
       len = KEEP;
     }
+  if (m->cut || m->ntext > KEEP)
+    ctx->out->gap (ctx->out, "console/platform.log",
+                   "cut to the last %zu KiB of %zu", len >> 10,
+                   (m->ntext + m->cut) >> 10);
   text_escape (&shown, text, len, TEXT_KEEP_NEWLINE | TEXT_KEEP_TAB);
   ctx->out->file (ctx->out, "console/platform.log", buf_str (&shown),
                   shown.len);

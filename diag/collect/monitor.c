@@ -110,16 +110,30 @@ publish_vcpus (struct collect_ctx *ctx, const struct monitor_vcpu *vcpus,
     collect_shares (ctx, "monitor", shares, k);
 }
 
+/* All of what moves, and of what does not, once. */
+static void
+look (struct collect_ctx *ctx, bool raw, bool second, struct qmp_said *ret,
+      struct json_object *disks)
+{
+  struct error why = ERROR_INIT;
+
+  qmp_round (ctx, raw, second, ret);
+  if (disk_look (ctx, disks, second ? DISK_SECOND : DISK_FIRST, &why) < 0)
+    ctx->out->gap (ctx->out, "disk/blockstats.json", "%s",
+                   error_text (&why));
+}
+
 static int
 second_round (struct collect_ctx *ctx, struct json_object *samples, bool raw,
-              struct qmp_said *first, bool *told, struct error *err)
+              struct qmp_said *first, struct json_object *disks, bool *told,
+              struct error *err)
 {
   struct qmp_said now = { NULL, 0 };
   int rc = ask (ctx, samples, told, err);
 
   if (rc >= 0)
     /* All of it, if nobody answered the first time. */
-    qmp_round (ctx, raw, first->said != NULL, &now);
+    look (ctx, raw, first->said != NULL, &now, disks);
   else if (first->said)
     ctx->out->gap (ctx->out, "qmp/transcript.jsonl", "not asked again: %s",
                    error_text (err));
@@ -127,20 +141,29 @@ second_round (struct collect_ctx *ctx, struct json_object *samples, bool raw,
     qmp_facts (ctx, first->said, now.said);
   else if (first->said)
     qmp_facts (ctx, NULL, first->said);
+  qmp_metrics (ctx, first, &now);
   json_object_put (now.said);
   return rc;
+}
+
+/* Who did not answer at once has had the time that lies between two samples. */
+static uint64_t
+apart_ms (int rc, uint64_t took_ms)
+{
+  return rc < 0 && took_ms >= COLLECT_APART_MS ? 0 : COLLECT_APART_MS;
 }
 
 static int
 run (struct collect_ctx *ctx, struct error *err)
 {
   CLEANUP_JSON struct json_object *doc = json_object_new_object ();
+  CLEANUP_JSON struct json_object *disks = json_object_new_object ();
   struct json_object *samples = json_object_new_array ();
   const struct monitor_own *own = ctx->own;
   struct monitor_vcpu vcpus[MONITOR_MAX_VCPUS];
   struct qmp_said first = { NULL, 0 };
   bool told = false, raw = own && own->raw, stopped = is_stopped (ctx);
-  uint64_t begun;
+  uint64_t begun, took = clock_ms ();
   size_t n = 0;
   int rc;
 
@@ -148,8 +171,9 @@ run (struct collect_ctx *ctx, struct error *err)
   if (ctx->guest->monitor == MONITOR_NONE)
     return error_set (err, ENOENT, "this guest has no monitor to ask");
   rc = ask (ctx, samples, &told, err);
+  took = clock_ms () - took;
   if (rc >= 0)
-    qmp_round (ctx, raw, false, &first);
+    look (ctx, raw, false, &first, disks);
   if (rc >= 0 && ctx->guest->monitor == MONITOR_UNIX
       && ctx->guest->inc.pid > 0)
     n = monitor_vcpus (ctx->env, ctx->guest,
@@ -162,15 +186,16 @@ run (struct collect_ctx *ctx, struct error *err)
                      "no second sample: its QEMU process is stopped by a "
                      "signal or a debugger");
     }
-  else if (collect_pause (ctx, COLLECT_APART_MS))
+  else if (collect_pause (ctx, apart_ms (rc, took)))
     {
       publish_vcpus (ctx, vcpus, n, clock_us () - begun);
-      rc = second_round (ctx, samples, raw, &first, &told, err);
+      rc = second_round (ctx, samples, raw, &first, disks, &told, err);
     }
   else
     ctx->out->gap (ctx->out, "monitor/status.json",
                    "no second sample: the budget ended");
   json_object_put (first.said);
+  disk_tell (ctx, disks);
   collect_json (ctx, "monitor/status.json", doc);
   return told ? 0 : rc;
 }

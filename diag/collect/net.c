@@ -133,7 +133,9 @@ taps (struct collect_ctx *ctx, struct json_object *doc)
 {
   struct tap_sample was[GUEST_MAX_NICS] = { 0 }, now[GUEST_MAX_NICS] = { 0 };
   const struct guest *g = ctx->guest;
+  const struct guest_nic *missing = NULL;
   int64_t sent = 0, dropped = 0;
+  unsigned nmissing = 0;
   bool any = false;
 
   for (unsigned i = 0; i < g->nnics; i++)
@@ -148,11 +150,14 @@ taps (struct collect_ctx *ctx, struct json_object *doc)
     {
       struct json_object *o;
 
-      if (!was[i].good)
-        continue;
-      sample (g->nics[i].ifname, &now[i]);
+      if (was[i].good)
+        sample (g->nics[i].ifname, &now[i]);
       if (!now[i].good)
-        continue;
+        {
+          nmissing++;
+          missing = missing ? missing : &g->nics[i];
+          continue;
+        }
       o = json_object_new_object ();
       json_object_object_add (o, "first", sample_json (&was[i]));
       json_object_object_add (o, "second", sample_json (&now[i]));
@@ -167,6 +172,11 @@ taps (struct collect_ctx *ctx, struct json_object *doc)
                      "the guest has no network interface on this host");
       return;
     }
+  if (missing)
+    ctx->out->gap (ctx->out, "net/taps",
+                   "%u of its %u interfaces have no counters on this host: "
+                   "the first is %s", nmissing, g->nnics,
+                   missing->ifname[0] ? missing->ifname : missing->mac);
   collect_int (ctx, "net.guest_sent", "host", sent);
   collect_int (ctx, "net.not_taken", "host", dropped);
 }
@@ -402,7 +412,7 @@ run (struct collect_ctx *ctx, struct error *err)
 
   json_object_object_add (doc, "taps", taps_doc);
   json_object_object_add (doc, "links", links);
-  net_links (ctx, links);
+  collect_links (ctx, "/sys", links);
   connect_it (ctx, doc);
   taps (ctx, taps_doc);
   net_ask_below (ctx, &place, doc);

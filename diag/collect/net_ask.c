@@ -56,10 +56,15 @@ ask_arp (struct collect_ctx *ctx, const struct net_place *place,
   struct arp_result got = { .own = false };
   struct error why = ERROR_INIT;
   const char *word;
+  int rc;
 
   if (!check.ifname[0] || strchr (nic->ip, ':'))
     return;
-  if (arp_ask (&check, collect_until (ctx, ARP_MS), &got, &why) < 0)
+  rc = arp_ask (&check, collect_until (ctx, ARP_MS), &got, &why);
+  /* That there is no tap of it here is said of its taps. */
+  if (rc == -ENODEV && json_object_object_length (json_get (doc, "taps")) == 0)
+    return;
+  if (rc < 0)
     {
       ctx->out->gap (ctx->out, "net/arp", "%s", error_text (&why));
       return;
@@ -151,65 +156,6 @@ net_ask_below (struct collect_ctx *ctx, const struct net_place *place,
   ask_arp (ctx, place, nic, doc);
   if (!collect_over (ctx))
     ask_echo (ctx, place, nic, doc);
-}
-
-/* ---- links ---- */
-
-static int64_t
-number_of (const char *ifname, const char *what)
-{
-  struct buf text CLEANUP_BUF = BUF_INIT (64);
-  char path[120];
-
-  snprintf (path, sizeof path, "/sys/class/net/%s/%s", ifname, what);
-  return collect_slurp (path, &text, NULL) < 0 || !text.len
-             ? -1
-             : strtoll (buf_str (&text), NULL, 10);
-}
-
-static bool
-may_look (const char *name)
-{
-  return name[0] && name[0] != '.' && strlen (name) < 32
-         && !strchr (name, '/');
-}
-
-void
-net_links (struct collect_ctx *ctx, struct json_object *doc)
-{
-  const struct guest *g = ctx->guest;
-  int64_t changes = 0;
-  bool any = false, up = true;
-
-  for (unsigned i = 0; i < g->nnics; i++)
-    {
-      const char *const names[] = { g->nics[i].ifname, g->nics[i].bridge };
-
-      for (size_t k = 0; k < ARRAY_LEN (names); k++)
-        {
-          struct json_object *o;
-          int64_t carrier, n;
-
-          if (!may_look (names[k]) || json_get (doc, names[k])
-              || (n = number_of (names[k], "carrier_changes")) < 0)
-            continue;
-          carrier = number_of (names[k], "carrier");
-          o = json_object_new_object ();
-          json_add_int (o, "carrier", carrier);
-          json_add_int (o, "carrier_changes", n);
-          /* 3 is forwarding; only ports of a bridge have one. */
-          json_add_int (o, "port_state",
-                        number_of (names[k], "brport/state"));
-          json_object_object_add (doc, names[k], o);
-          any = true;
-          up = up && carrier == 1;
-          changes += n;
-        }
-    }
-  if (!any)
-    return;
-  collect_bool (ctx, "net.carrier", "host", up);
-  collect_int (ctx, "net.link_changes", "host", changes);
 }
 
 /* ---- headers ---- */
@@ -361,7 +307,7 @@ net_capture (struct collect_ctx *ctx, const struct net_place *place,
   unsigned n;
 
   for (unsigned i = 0; i < ctx->guest->nnics && !ifname; i++)
-    if (may_look (ctx->guest->nics[i].ifname))
+    if (collect_is_link (ctx->guest->nics[i].ifname))
       ifname = ctx->guest->nics[i].ifname;
   if (!ifname)
     {

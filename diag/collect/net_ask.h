@@ -11,8 +11,6 @@
 /* ARP and ICMP echo; what came of them into doc. */
 void net_ask_below (struct collect_ctx *ctx, const struct net_place *place,
                     struct json_object *doc);
-/* Its taps and their bridges, into doc. */
-void net_links (struct collect_ctx *ctx, struct json_object *doc);
 /* For so long the headers of what passes on its first tap: net/tap.pcap. */
 void net_capture (struct collect_ctx *ctx, const struct net_place *place,
                   uint64_t ms);

@@ -70,9 +70,9 @@ points_of (struct otlp *o, const char *name, const char *unit, bool sum)
   const char *kind = sum ? "sum" : "gauge";
   struct json_object *m, *data, *points;
 
-  if (n)
+  for (size_t i = 0; i < n; i++)
     {
-      m = json_object_array_get_idx (o->metrics, n - 1);
+      m = json_object_array_get_idx (o->metrics, i);
       if (strcmp (json_get_str (m, "name"), name) == 0)
         return json_get (json_get (m, kind), "dataPoints");
     }
@@ -98,6 +98,12 @@ otlp_begin (struct otlp *o, uint64_t start_wall_ms)
   o->metrics = json_object_new_array ();
   o->time_ns = clock_wall_ms () * 1000000;
   o->start_ns = start_wall_ms * 1000000;
+}
+
+void
+otlp_at (struct otlp *o, uint64_t wall_ms)
+{
+  o->time_ns = wall_ms * 1000000;
 }
 
 void

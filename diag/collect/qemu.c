@@ -17,9 +17,11 @@
 #include "kernel/wait.h"
 #include "transports/monitor/look.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_THREADS 512
 #define MAX_STACKS 16
@@ -48,6 +50,7 @@ struct process
   struct thread threads[MAX_THREADS];
   size_t n;
   uint64_t sampled_us, before_us;
+  uint64_t sampled_wall_ms, before_wall_ms;
 };
 
 /* comm may hold anything, so from the last parenthesis on. */
@@ -210,6 +213,8 @@ sample (struct process *p, bool second, struct error *err)
     return error_errno (err, errno, "%s", path);
   p->before_us = p->sampled_us;
   p->sampled_us = clock_us ();
+  p->before_wall_ms = p->sampled_wall_ms;
+  p->sampled_wall_ms = clock_wall_ms ();
   while ((e = readdir (dir)))
     if (e->d_name[0] >= '0' && e->d_name[0] <= '9')
       sample_thread (p, p->pid, atoi (e->d_name), second);
@@ -328,30 +333,39 @@ publish (struct collect_ctx *ctx, struct process *p)
     collect_real (ctx, "qemu.got", "host", ran / (ran + waited));
   if (n)
     collect_shares (ctx, "host", vcpus, n);
-  else
+  /* Over a socket the monitor tells it. */
+  else if (ctx->guest->monitor != MONITOR_UNIX)
     ctx->out->gap (ctx->out, "qemu/vcpus",
                    "which threads are vCPUs can't be told from /proc alone: "
                    "they have no names and no guest time");
 }
 
+/* One of the samples, of those who are in all that there are. */
 static void
-measure (struct process *p, struct otlp *o)
+measure (const struct process *p, bool first, struct otlp *o)
 {
-  double hz = (double) sysconf (_SC_CLK_TCK), total = 0;
+  double total = 0;
+  size_t count = 0;
   char n[16];
 
+  otlp_at (o, first ? p->before_wall_ms : p->sampled_wall_ms);
   for (size_t i = 0; i < p->n; i++)
-    total += (double) p->threads[i].cpu / hz;
+    {
+      const struct thread *t = &p->threads[i];
+      double s = (double) (first ? t->time_before.run : t->time.run) / 1e9;
+
+      if (p->before_wall_ms && !t->twice)
+        continue;
+      total += s;
+      count++;
+      if (t->vcpu < 0)
+        continue;
+      snprintf (n, sizeof n, "%d", t->vcpu);
+      otlp_sum (o, "vm.vcpu.time", "s", s, "cpu.logical_number", n);
+    }
   otlp_sum (o, "process.cpu.time", "s", total, NULL, NULL);
-  otlp_gauge (o, "process.thread.count", "{thread}", (double) p->n, NULL,
+  otlp_gauge (o, "process.thread.count", "{thread}", (double) count, NULL,
               NULL);
-  for (size_t i = 0; i < p->n; i++)
-    if (p->threads[i].vcpu >= 0)
-      {
-        snprintf (n, sizeof n, "%d", p->threads[i].vcpu);
-        otlp_sum (o, "vm.vcpu.time", "s", (double) p->threads[i].cpu / hz,
-                  "cpu.logical_number", n);
-      }
 }
 
 /* ---- through the opener: what only the privileged may read ---- */
@@ -386,10 +400,21 @@ open_read (struct collect_ctx *ctx, const struct thread *t, const char *what,
          && collect_slurp_fd (fd, out, why) >= 0;
 }
 
-static bool
-worth_a_stack (const struct process *p, const struct thread *t)
+/* Those that tell most come first: a guest may have more vCPUs than are asked
+ * for. */
+static size_t
+worth_a_stack (struct process *p, struct thread *ret[MAX_THREADS])
 {
-  return t->state == 'D' || t->vcpu >= 0 || t->tid == p->pid;
+  size_t n = 0;
+
+  for (size_t i = 0; i < p->n; i++)
+    if (p->threads[i].state == 'D' || p->threads[i].tid == p->pid)
+      ret[n++] = &p->threads[i];
+  for (size_t i = 0; i < p->n; i++)
+    if (p->threads[i].vcpu >= 0 && p->threads[i].state != 'D'
+        && p->threads[i].tid != p->pid)
+      ret[n++] = &p->threads[i];
+  return n;
 }
 
 /* By what QEMU is known to wait when it comes again: where its thread is, by
@@ -417,20 +442,18 @@ tell_wait (struct collect_ctx *ctx, char *stack, const char *wchan)
 static void
 stacks (struct collect_ctx *ctx, struct process *p, struct buf *table)
 {
-  struct buf all CLEANUP_BUF = BUF_INIT (128u << 10);
+  struct buf all CLEANUP_BUF = BUF_INIT (MAX_STACKS * 8192 + 4096);
+  struct thread *list[MAX_THREADS];
   struct error why = ERROR_INIT;
-  unsigned got = 0, asked = 0;
+  size_t n = worth_a_stack (p, list), got = 0, asked = 0;
   bool told = false;
 
-  for (size_t i = 0; i < p->n && asked < MAX_STACKS; i++)
+  for (; asked < n && asked < MAX_STACKS && !collect_over (ctx); asked++)
     {
-      struct thread *t = &p->threads[i];
+      struct thread *t = list[asked];
       struct buf stack CLEANUP_BUF = BUF_INIT (8192);
       struct buf wchan CLEANUP_BUF = BUF_INIT (128);
 
-      if (!worth_a_stack (p, t) || collect_over (ctx))
-        continue;
-      asked++;
       if (open_read (ctx, t, "wchan", &wchan, NULL) && wchan.len)
         {
           buf_printf (table, "wchan of %d: %s\n", t->tid, buf_str (&wchan));
@@ -455,8 +478,14 @@ stacks (struct collect_ctx *ctx, struct process *p, struct buf *table)
     }
   if (got)
     ctx->out->file (ctx->out, "qemu/stacks.txt", buf_str (&all), all.len);
-  else if (asked)
-    ctx->out->gap (ctx->out, "qemu/stacks.txt", "%s", error_text (&why));
+  if (got < asked)
+    ctx->out->gap (ctx->out, "qemu/stacks.txt", "%zu of %zu: %s", asked - got,
+                   asked, error_text (&why));
+  if (asked < n)
+    ctx->out->gap (ctx->out, "qemu/stacks.txt", "not asked for: %zu of %zu: "
+                   "%s", n - asked, n,
+                   asked == MAX_STACKS ? "those of waiting threads come first"
+                                       : "the budget ended");
 }
 
 static void
@@ -475,6 +504,9 @@ write_table (struct collect_ctx *ctx, struct process *p)
                   t->vcpu, t->cpu, t->run, t->wait);
     }
   stacks (ctx, p, &table);
+  if (table.cut || p->n == MAX_THREADS)
+    ctx->out->gap (ctx->out, "qemu/threads.txt",
+                   "cut: its first %u threads at most", MAX_THREADS);
   ctx->out->file (ctx->out, "qemu/threads.txt", buf_str (&table), table.len);
 }
 
@@ -489,6 +521,10 @@ copy_files (struct collect_ctx *ctx, int pid)
 
       snprintf (path, sizeof path, "/proc/%d/%s", pid, files[i]);
       snprintf (name, sizeof name, "qemu/%s", files[i]);
+      /* Who may not trace QEMU may not read its counters, on any host. */
+      if (strcmp (files[i], "io") == 0 && access (path, R_OK) < 0
+          && errno == EACCES)
+        continue;
       collect_copy (ctx, path, name, 16384, NULL);
     }
 }
@@ -537,6 +573,8 @@ collect_qemu (struct collect_ctx *ctx, struct otlp *o)
   name_vcpus (p);
   shares (p);
   publish (ctx, p);
-  measure (p, o);
+  if (p->before_wall_ms)
+    measure (p, true, o);
+  measure (p, false, o);
   write_table (ctx, p);
 }

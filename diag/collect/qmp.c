@@ -136,6 +136,7 @@ ask_all (struct round *r, bool second)
   struct error why = ERROR_INIT;
   struct monitor *m = NULL;
   uint64_t begun = clock_ms ();
+  unsigned left = 0;
   int rc = monitor_open (r->ctx->env, g,
                          collect_until (r->ctx, MONITOR_HOLD_MS), &m, &health,
                          &why);
@@ -145,19 +146,29 @@ ask_all (struct round *r, bool second)
       r->ctx->out->gap (r->ctx->out, FILE_NAME, "%s", error_text (&why));
       return;
     }
-  for (const struct qmp_question *q = qmp_questions; q->name && rc >= 0; q++)
-    if ((q->twice || !second) && !collect_over (r->ctx))
+  for (const struct qmp_question *q = qmp_questions; q->name; q++)
+    if (second && !q->twice)
+      continue;
+    else if (rc >= 0 && !collect_over (r->ctx))
       rc = ask_one (r, m, q);
+    else
+      left++;
   monitor_close (m);
+  if (left)
+    r->ctx->out->gap (r->ctx->out, FILE_NAME, "not asked: the last %u: %s",
+                      left, rc < 0 ? "the one before was not answered"
+                                   : "the budget ended");
   if (g->monitor == MONITOR_LIBVIRT)
-    r->ctx->out->impact (r->ctx->out,
-                         "raw monitor commands through libvirt, %u of them: "
-                         "the domain is tainted (custom-monitor)",
-                         r->asked);
+    r->ctx->out->impact_since (
+        r->ctx->out, begun,
+        "raw monitor commands through libvirt, %u of them: the domain is "
+        "tainted (custom-monitor)",
+        r->asked);
   else
-    r->ctx->out->impact (r->ctx->out,
-                         "the monitor's socket held for %llu ms, %u questions",
-                         (unsigned long long) (clock_ms () - begun), r->asked);
+    r->ctx->out->impact_since (
+        r->ctx->out, begun,
+        "the monitor's socket held for %llu ms, %u questions",
+        (unsigned long long) (clock_ms () - begun), r->asked);
 }
 
 static void

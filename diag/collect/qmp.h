@@ -32,6 +32,13 @@ void qmp_round (struct collect_ctx *ctx, bool raw, bool second,
 /* was, now: `said` of two rounds; was may be NULL. */
 void qmp_facts (struct collect_ctx *ctx, struct json_object *was,
                 struct json_object *now);
+/* metrics/vm.otlp.jsonl: what was counted in both rounds, each of which may
+ * have said nothing. */
+void qmp_metrics (struct collect_ctx *ctx, const struct qmp_said *was,
+                  const struct qmp_said *now);
+/* KVM's count of that name of the vCPU at that place of the list; -1 = none. */
+int64_t qmp_kvm_count_ (struct json_object *list, size_t at,
+                        const char *want);
 /* Of one disk, by QEMU's own histograms (latency.c); was may be NULL. */
 void qmp_latency_ (struct collect_ctx *ctx, const char *target,
                    struct json_object *was, struct json_object *now);

@@ -17,14 +17,6 @@
 #define MAX_CPUS 64
 #define MAX_DISKS 32
 
-static size_t
-length_of (struct json_object *list)
-{
-  return json_object_is_type (list, json_type_array)
-             ? json_object_array_length (list)
-             : 0;
-}
-
 /* ---- disks ---- */
 
 struct disk_sum
@@ -72,7 +64,7 @@ say_latency (struct collect_ctx *ctx, const char *target,
 static struct json_object *
 device_named (struct json_object *list, const char *want)
 {
-  for (size_t i = 0; i < length_of (list) && i < MAX_DISKS; i++)
+  for (size_t i = 0; i < json_count (list) && i < MAX_DISKS; i++)
     {
       struct json_object *dev = json_object_array_get_idx (list, i);
       char target[128];
@@ -88,7 +80,7 @@ static void
 latencies (struct collect_ctx *ctx, struct json_object *was,
            struct json_object *now)
 {
-  for (size_t i = 0; i < length_of (now) && i < MAX_DISKS; i++)
+  for (size_t i = 0; i < json_count (now) && i < MAX_DISKS; i++)
     {
       struct json_object *dev = json_object_array_get_idx (now, i), *before;
       char target[128];
@@ -142,7 +134,7 @@ blocks (struct collect_ctx *ctx, struct json_object *list)
   static const char *const limits[]
       = { "bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr" };
 
-  for (size_t i = 0; i < length_of (list) && i < MAX_DISKS; i++)
+  for (size_t i = 0; i < json_count (list) && i < MAX_DISKS; i++)
     {
       struct json_object *dev = json_object_array_get_idx (list, i);
       struct json_object *inserted = json_get (dev, "inserted");
@@ -215,16 +207,15 @@ registers (struct collect_ctx *ctx, struct json_object *was,
     }
 }
 
-/* KVM's count of that name, of the vCPU at that place of the list. */
-static int64_t
-kvm_count (struct json_object *list, size_t at, const char *want)
+int64_t
+qmp_kvm_count_ (struct json_object *list, size_t at, const char *want)
 {
   struct json_object *stats
-      = at < length_of (list)
+      = at < json_count (list)
             ? json_get (json_object_array_get_idx (list, at), "stats")
             : NULL;
 
-  for (size_t i = 0; i < length_of (stats) && i < 256; i++)
+  for (size_t i = 0; i < json_count (stats) && i < 256; i++)
     {
       struct json_object *s = json_object_array_get_idx (stats, i);
       const char *name = json_get_str (s, "name");
@@ -254,12 +245,12 @@ static void
 exits (struct collect_ctx *ctx, struct json_object *was,
        struct json_object *now)
 {
-  for (unsigned i = 0; i < length_of (now) && i < MAX_CPUS; i++)
+  for (unsigned i = 0; i < json_count (now) && i < MAX_CPUS; i++)
     say_exits (ctx, i,
-               (int64_t[]){ kvm_count (was, i, "exits"),
-                            kvm_count (was, i, "halt_exits") },
-               (int64_t[]){ kvm_count (now, i, "exits"),
-                            kvm_count (now, i, "halt_exits") });
+               (int64_t[]){ qmp_kvm_count_ (was, i, "exits"),
+                            qmp_kvm_count_ (was, i, "halt_exits") },
+               (int64_t[]){ qmp_kvm_count_ (now, i, "exits"),
+                            qmp_kvm_count_ (now, i, "halt_exits") });
 }
 
 /* ---- the rest ---- */
@@ -278,7 +269,7 @@ jobs (struct collect_ctx *ctx, struct json_object *list)
   const char *type, *status;
   char text[80];
 
-  if (!length_of (list))
+  if (!json_count (list))
     return;
   job = json_object_array_get_idx (list, 0);
   type = json_get_str (job, "type");
@@ -295,7 +286,7 @@ chardevs (struct collect_ctx *ctx, struct json_object *list)
   const struct guest *g = ctx->guest;
   const char *want = g->nconsoles ? g->consoles[0].alias : "";
 
-  for (size_t i = 0; i < length_of (list) && i < 64; i++)
+  for (size_t i = 0; i < json_count (list) && i < 64; i++)
     {
       struct json_object *dev = json_object_array_get_idx (list, i);
       const char *label = json_get_str (dev, "label");

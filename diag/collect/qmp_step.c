@@ -182,11 +182,11 @@ run (struct collect_ctx *ctx, struct error *err)
   if (n < own->commands.count)
     ctx->out->gap (ctx->out, FILE_NAME, "not asked: the last %zu of %zu",
                    own->commands.count - n, own->commands.count);
-  ctx->out->impact (ctx->out, "%u questions to the monitor%s", n,
-                    g->monitor == MONITOR_LIBVIRT
-                        ? ", raw ones through libvirt: the domain is tainted "
-                          "(custom-monitor)"
-                        : "");
+  ctx->out->impact_since (ctx->out, begun, "%u questions to the monitor%s", n,
+                          g->monitor == MONITOR_LIBVIRT
+                              ? ", raw ones through libvirt: the domain is "
+                                "tainted (custom-monitor)"
+                              : "");
   return 0;
 }
 

@@ -10,7 +10,8 @@
  * in any case.  t says so much that it comes last.
  *
  * What the guest lets nobody ask is not asked, but for one key: that it
- * refuses is a sign of life.
+ * refuses is a sign of life.  And nothing is, where no Linux was seen: on
+ * another system Alt, PrtSc and a letter go to whoever has a window open.
  */
 #include "diag/collect/sysrq_impl.h"
 
@@ -242,6 +243,19 @@ tell_missing (const struct sysrq_asking *a, char key)
               (unsigned long long) a->overrun);
 }
 
+static void
+leave_unknown (struct round *r, char *keys)
+{
+  struct collect_ctx *ctx = r->a.ctx;
+
+  if (sysrq_is_linux (ctx, &r->state))
+    return;
+  ctx->out->gap (ctx->out, "sysrq",
+                 "nothing was pressed: that the guest runs Linux is not known "
+                 "(neither by its memory nor by kernel text on a console)");
+  *keys = '\0';
+}
+
 static bool
 ask_one (struct round *r, char key)
 {
@@ -264,6 +278,17 @@ ask_one (struct round *r, char key)
   return answer != ANSWER_NONE;
 }
 
+static void
+not_asked (const struct round *r, const char *keys)
+{
+  struct collect_ctx *ctx = r->a.ctx;
+
+  if (*keys)
+    ctx->out->gap (ctx->out, "sysrq", "not asked: %s: %s", keys,
+                   collect_over (ctx) ? "the budget ended"
+                                      : "the one before was not answered");
+}
+
 /* One after another.  None takes all the time of those that come behind it:
  * what a guest says may have no end. */
 static void
@@ -278,9 +303,15 @@ ask_each (struct round *r, const char *keys, uint64_t deadline)
       uint64_t keep = NEXT_MS * (strlen (keys) - 1);
 
       mine.deadline = deadline - (keep < left / 2 ? keep : left / 2);
-      if (collect_over (&mine) || !ask_one (r, *keys))
+      if (collect_over (&mine))
         break;
+      if (!ask_one (r, *keys))
+        {
+          keys++;
+          break;
+        }
     }
+  not_asked (r, keys);
   r->a.ctx = ctx;
 }
 
@@ -291,9 +322,14 @@ ask_all (struct round *r, const char *keys)
   struct collect_ctx *ctx = r->a.ctx;
   bool raised, raises = has_body (keys) && sysrq_can_raise (&r->a, &r->state);
 
-  if (raises && *keys != 'h' && !ask_one (r, 'h'))
-    return;
-  if (*keys == 'h' && (!ask_one (r, *keys++) || !*keys))
+  if ((raises || *keys == 'h')
+      && !ask_one (r, 'h'))
+    {
+      not_asked (r, keys + (*keys == 'h'));
+      return;
+    }
+  keys += *keys == 'h';
+  if (!*keys)
     return;
   raised = raises && sysrq_raise (&r->a, &r->state);
   r->a.loud = r->a.loud || raised;
@@ -335,6 +371,8 @@ by_kernel (struct collect_ctx *ctx, const struct sysrq_own *own, char *keys,
     collect_int (ctx, "sysrq.mask", from, r.state.mask);
   r.a.loud = r.state.level >= 7;
   leave_refused (&r, keys);
+  if (*keys)
+    leave_unknown (&r, keys);
   rc = *keys ? sysrq_open (&r.a, own->console, &r.state, !r.keyboard, err)
              : 0;
   if (rc == 0 && *keys)
@@ -388,7 +426,9 @@ plan_kernel (const struct guest *g, const struct sysrq_own *own,
       ret->touch = TOUCH_MONITOR;
       ret->lane = LANE_MONITOR;
       snprintf (ret->acts[0], sizeof ret->acts[0],
-                "presses SysRq %.16s on the guest's keyboard", keys_of (own));
+                "presses SysRq %.16s on the guest's keyboard, if it is known "
+                "to run Linux",
+                keys_of (own));
       if (g->monitor == MONITOR_NONE)
         snprintf (ret->never, sizeof ret->never,
                   "this guest has no monitor to press keys by");
@@ -396,8 +436,8 @@ plan_kernel (const struct guest *g, const struct sysrq_own *own,
   else
     {
       snprintf (ret->acts[0], sizeof ret->acts[0],
-                "sends SysRq %.16s by keyboard, BREAK or ^O, what the guest "
-                "has",
+                "sends SysRq %.16s by keyboard, BREAK or ^O, what it has, if "
+                "known to run Linux",
                 keys_of (own));
       snprintf (ret->acts[1], sizeof ret->acts[1],
                 "at its kernel's console alone; what no kernel takes is "

@@ -105,6 +105,7 @@ struct sysrq_state
 {
   int level; /* its console loglevel, -1 = not known */
   int mask;  /* what SysRq may do there: 1 all, 0 nothing; -1 = not known */
+  bool linux_seen; /* by its memory, or by somebody in it */
   char consoles[160]; /* its kernel's, "ttyS0 hvc0 "; "" = not known */
 };
 /* Asks nobody in the guest, nor its monitor. */
@@ -140,6 +141,9 @@ unsigned sysrq_kernel_at (const struct collect_ctx *ctx,
 const struct guest_console *
 sysrq_choose (const struct collect_ctx *ctx, const struct sysrq_state *state,
               const char *want, unsigned *ret_where);
+/* Does it run Linux?  To another system the keys are keys. */
+bool sysrq_is_linux (const struct collect_ctx *ctx,
+                     const struct sysrq_state *state);
 /* From a kernel's command line; from /proc/consoles. */
 void sysrq_where_cmdline (struct sysrq_state *to, const char *cmdline);
 void sysrq_where_proc (struct sysrq_state *to, const char *text, size_t len);

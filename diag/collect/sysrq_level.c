@@ -49,6 +49,7 @@ take_row (const char *line, size_t len, struct sysrq_state *ret)
   kind = json_get_str (row, "row");
   if (!kind || strcmp (kind, "system") != 0)
     return;
+  ret->linux_seen = true;
   ret->level = (int) json_get_int (row, "loglevel", -1);
   ret->mask = (int) json_get_int (row, "sysrq", -1);
   cmdline = json_get_str (row, "cmdline");
@@ -130,7 +131,10 @@ sysrq_look_inside (struct collect_ctx *ctx, int way, struct sysrq_state *ret)
     else if (strcmp (part.name, "sysrq") == 0 && ret->mask < 0)
       ret->mask = number_of (&part, INT_MAX);
     else if (strcmp (part.name, "consoles") == 0)
-      sysrq_where_proc (ret, part.text, part.len);
+      {
+        sysrq_where_proc (ret, part.text, part.len);
+        ret->linux_seen = ret->linux_seen || ret->consoles[0];
+      }
 }
 
 bool
@@ -263,9 +267,11 @@ undo_level (struct collect_ctx *ctx, struct json_object *undo,
   return rc;
 }
 
+/* Each time a key is typed at a kernel that does not take it. */
 const struct collect_undoer sysrq_undo_level = {
   .act = ACT,
   .lane = LANE_CONSOLE,
   .budget_ms = 12000,
   .run = undo_level,
+  .most_ms = 4 * 3600 * 1000,
 };

@@ -10,6 +10,7 @@
 #include "diag/collect/sysrq_impl.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "diag/collect/collect.h"
 #include "diag/collect/inside.h"
@@ -83,6 +84,7 @@ sysrq_by_shell (struct collect_ctx *ctx, const char *keys, int way,
   struct inside_part part;
   const char *at, *end;
   bool whole = false;
+  uint64_t begun = clock_ms ();
   int rc;
 
   inner.own = &own;
@@ -103,8 +105,9 @@ sysrq_by_shell (struct collect_ctx *ctx, const char *keys, int way,
     else if (part.name[0] && !part.name[1] && strchr (keys, part.name[0]))
       take_part (ctx, &part);
   if (whole)
-    ctx->out->impact (ctx->out,
-                      "wrote SysRq %s into the guest's /proc/sysrq-trigger",
-                      keys);
+    ctx->out->impact_since (ctx->out, begun,
+                            "wrote SysRq %s into the guest's "
+                            "/proc/sysrq-trigger",
+                            keys);
   return 0;
 }

@@ -122,6 +122,20 @@ text_seen (const struct collect_ctx *ctx, const struct guest_console *con)
   return n > 0;
 }
 
+bool
+sysrq_is_linux (const struct collect_ctx *ctx,
+                const struct sysrq_state *state)
+{
+  const struct guest *g = ctx->guest;
+
+  if (state->linux_seen)
+    return true;
+  for (unsigned i = 0; i < g->nconsoles; i++)
+    if (text_seen (ctx, &g->consoles[i]))
+      return true;
+  return false;
+}
+
 unsigned
 sysrq_kernel_at (const struct collect_ctx *ctx,
                  const struct sysrq_state *state,

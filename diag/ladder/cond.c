@@ -176,6 +176,19 @@ who_say_so (const struct cond *c, struct fact_set *set,
     }
 }
 
+/* By the clock of the guest's kernel where it says of both when they were, and
+ * both are of one boot: what of its log was kept is read all at once. */
+static bool
+is_within (const struct fact *a, const struct fact *b, uint64_t within_ms)
+{
+  bool told = a->kernel_us && b->kernel_us
+              && incarnation_equal (&a->inc, &b->inc);
+  uint64_t from = told ? a->kernel_us : a->time_ms;
+  uint64_t to = told ? b->kernel_us : b->time_ms;
+
+  return to >= from && (to - from) / (told ? 1000 : 1) <= within_ms;
+}
+
 /* The first after `a`, and not too long after it, of which c is true. */
 static const struct fact *
 comes_after (const struct cond *c, struct fact_set *set, const struct fact *a,
@@ -190,8 +203,7 @@ comes_after (const struct cond *c, struct fact_set *set, const struct fact *a,
         const struct fact *f = g->facts[i];
         const struct word w = { g, NULL, f };
 
-        if (f != a && f->time_ms >= a->time_ms
-            && f->time_ms - a->time_ms <= within_ms && holds (c, set, &w))
+        if (f != a && is_within (a, f, within_ms) && holds (c, set, &w))
           return f;
       }
   return NULL;
@@ -324,6 +336,15 @@ gather (const struct cond *c, struct fact_set *set,
   else
     while (found->n < most && (g = fact_group_next_ (set, c->fact, &at)))
       who_say_so (c, set, g, &said, found);
+}
+
+void
+cond_list_pairs_ (const struct cond_list *list, struct fact_set *set,
+                  struct cond_found *found)
+{
+  for (unsigned i = 0; i < list->n; i++)
+    if (list->conds[i].pair)
+      one_then_other (&list->conds[i], set, found);
 }
 
 void

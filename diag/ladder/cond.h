@@ -28,9 +28,10 @@
  * with "|" between them and globs mean any of them.  "$1" is one part of a
  * name, the same wherever it stands in a list.  Both sides of "then" are
  * conditions on one fact each, without "by" and "always".  "then no" waits for
- * its time: before anything was said that late, it does not hold.  What no fact
- * can ever say is an error where it is read: a condition that can never hold
- * misleads.  `docs/verdicts.md` has it for people.
+ * its time: before anything was said that late, it does not hold.  When a fact
+ * was is said by the guest's kernel where both sides have its stamp.  What no
+ * fact can ever say is an error where it is read: a condition that can never
+ * hold misleads.  `docs/verdicts.md` has it for people.
  *
  * Immutable once read, and so good for any thread.
  */
@@ -48,7 +49,7 @@ struct fact_set;
 struct json_doc;
 struct ladder;
 
-#define COND_TEXT 200 /* at most, in bytes, with its end */
+#define COND_TEXT 400 /* at most, in bytes, with its end */
 #define COND_MOST 16  /* in one list */
 
 /* All of them have to hold.  An empty list always holds. */

@@ -189,7 +189,7 @@ static const struct
   { ">=", COND_IS_NUMBER, OP_AT_LEAST },
   { "<=", COND_IS_NUMBER, OP_AT_MOST },
 };
-#define NOPS (sizeof ops / sizeof ops[0])
+#define NOPS ARRAY_LEN (ops)
 
 static int
 find_op (const struct words *w, unsigned i, size_t *ret, struct error *err)

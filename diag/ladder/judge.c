@@ -59,12 +59,14 @@ find (const struct finding_rule *r, const struct judgement *j,
       struct fact_set *set, const struct cause *cause)
 {
   struct json_object *o = json_object_new_object ();
+  struct template_from from = { .set = set, .cause = cause };
   struct cond_found found = { .n = 0 };
   char says[SAYS_MAX];
 
+  cond_list_pairs_ (r->when, set, &from.pairs);
   cond_list_gather_ (r->when, set, &j->ladder, &found);
   gather_facets (r->when, &j->ladder, &found);
-  template_fill_ (r->says, set, cause, says, sizeof says, &found);
+  template_fill_ (r->says, &from, says, sizeof says, &found);
   json_add_str (o, "rule", r->name);
   json_add_str (o, "level", r->level);
   json_add_text (o, "says", says, strlen (says));

@@ -147,6 +147,9 @@ bool cond_holds_ (const struct cond *c, struct fact_set *set,
 void cond_list_gather_ (const struct cond_list *list, struct fact_set *set,
                         const struct ladder *ladder,
                         struct cond_found *found);
+/* The same of conditions with "then" alone. */
+void cond_list_pairs_ (const struct cond_list *list, struct fact_set *set,
+                       struct cond_found *found);
 /* All of them, to the first OP_NONE; *ret_first (may be NULL) is the fact that
  * the first one was true of, NULL if there is none. */
 bool conds_hold (const struct cond *conds, struct fact_set *set,

@@ -57,20 +57,33 @@ take_value (struct json_object *v, struct fact *f)
     }
 }
 
+/* Of what life it is, as far as others of the same bundle may be of another:
+ * its last number.  All are of one guest. */
+static void
+take_boot (struct json_object *o, struct fact *f)
+{
+  const char *last = strrchr (text_of (o, "incarnation"), '/');
+
+  f->inc.boot = last ? (uint32_t) strtoul (last + 1, NULL, 10) : 0;
+}
+
 static bool
 take_fact (struct json_object *o, struct fact *f)
 {
   int64_t at = json_get_int (o, "time_ms", -1);
   int64_t sample = json_get_int (o, "sample", 0);
+  int64_t kernel_us = json_get_int (o, "kernel_us", 0);
 
   *f = (struct fact){ .type = FACT_TEXT };
   if (!json_object_is_type (o, json_type_object) || at < 0 || sample < 0
-      || sample > UINT32_MAX
+      || sample > UINT32_MAX || kernel_us < 0
       || !take_name (o, "name", f->name, sizeof f->name)
       || !take_name (o, "source", f->source, sizeof f->source))
     return false;
   f->time_ms = (uint64_t) at;
   f->sample = (uint32_t) sample;
+  f->kernel_us = (uint64_t) kernel_us;
+  take_boot (o, f);
   return take_value (json_get (o, "value"), f);
 }
 
@@ -162,7 +175,7 @@ is_other (const struct replay *r, size_t part)
 bool
 replay_is_same (const struct replay *r)
 {
-  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (parts); i++)
     if (is_other (r, i))
       return false;
   return true;
@@ -214,7 +227,7 @@ replay_to_json (const struct replay *r)
   json_object_object_add (o, "findings", json_object_get (r->now.findings));
   json_object_object_add (o, "questions", json_object_get (r->now.questions));
   json_add_bool (o, "same", replay_is_same (r));
-  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+  for (size_t i = 0; i < ARRAY_LEN (parts); i++)
     if (is_other (r, i))
       json_object_array_add (changed, json_object_new_string (parts[i].name));
   json_object_object_add (o, "changed", changed);

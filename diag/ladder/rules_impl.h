@@ -69,10 +69,17 @@ int words_expand_ (struct json_object *words, const char *text, char *dst,
                    size_t n, struct error *err);
 /* Its names are known, its braces are whole; bound: "$1" is something. */
 int template_check_ (const char *text, bool bound, struct error *err);
+/* What templates are filled from.  A name for which `pairs` has a fact is that
+ * one: the oops right before a panic, and not the latest that there is. */
+struct template_from
+{
+  struct fact_set *set;
+  const struct cause *cause;
+  struct cond_found pairs; /* cond_list_pairs_() */
+};
 /* Escaped and cut to n.  Facts that it takes from are added to found. */
-void template_fill_ (const char *text, struct fact_set *set,
-                     const struct cause *cause, char *dst, size_t n,
-                     struct cond_found *found);
+void template_fill_ (const char *text, const struct template_from *from,
+                     char *dst, size_t n, struct cond_found *found);
 
 /* ---- parts of a judgement ---- */
 

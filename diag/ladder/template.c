@@ -137,12 +137,26 @@ template_check_ (const char *text, bool bound, struct error *err)
   return 0;
 }
 
+static const struct fact *
+fact_told_of (const struct template_from *from, const char *names)
+{
+  struct fact_at at = { .begun = false };
+  const struct fact_group *g;
+
+  while (from->pairs.n > 0 && (g = fact_group_next_ (from->set, names, &at)))
+    for (unsigned i = 0; i < from->pairs.n; i++)
+      if (fact_same_ (from->set, fact_group_name_ (g),
+                      from->pairs.list[i]->name))
+        return from->pairs.list[i];
+  return fact_last (from->set, names);
+}
+
 void
-template_fill_ (const char *text, struct fact_set *set,
-                const struct cause *cause, char *dst, size_t n,
-                struct cond_found *found)
+template_fill_ (const char *text, const struct template_from *from, char *dst,
+                size_t n, struct cond_found *found)
 {
   struct buf out CLEANUP_BUF = BUF_INIT (n - 1);
+  const struct cause *cause = from->cause;
   const char *said
       = cause->sentence[0] ? cause->sentence : cause->code;
   char name[COND_TEXT], else_[COND_TEXT];
@@ -160,10 +174,10 @@ template_fill_ (const char *text, struct fact_set *set,
         text_escape (&out, said, strlen (said), 0);
       else if (strcmp (name, COND_BOUND) == 0)
         {
-          fact_set_bound_ (set, name, sizeof name);
+          fact_set_bound_ (from->set, name, sizeof name);
           text_escape (&out, name, strlen (name), 0);
         }
-      else if ((f = fact_last (set, name)))
+      else if ((f = fact_told_of (from, name)))
         {
           fact_value_ (f, &out);
           cond_found_add_ (found, f);

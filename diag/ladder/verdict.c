@@ -135,11 +135,12 @@ static void
 nothing_holds (struct fact_set *set, const struct cause *cause,
                struct verdict *ret)
 {
+  const struct template_from from = { .set = set, .cause = cause };
   struct cond_found found = { .n = 0 };
 
   snprintf (ret->class_, sizeof ret->class_, "unknown");
   snprintf (ret->confidence, sizeof ret->confidence, "low");
-  template_fill_ ("What was found does not say why: {outcome}", set, cause,
+  template_fill_ ("What was found does not say why: {outcome}", &from,
                   ret->sentence, sizeof ret->sentence, NULL);
   snprintf (ret->next, sizeof ret->next,
             "Read the evidence in the bundle; the ladder in its manifest says "
@@ -153,20 +154,20 @@ rule_says (const struct verdict_rule *r, const struct ladder *ladder,
            struct fact_set *set, const struct cause *cause,
            struct verdict *ret, struct cond_found *who)
 {
+  struct template_from from = { .set = set, .cause = cause };
   struct cond_found found = { .n = 0 };
   char class_[sizeof ret->class_];
 
+  cond_list_pairs_ (r->when, set, &from.pairs);
   cond_list_gather_ (r->when, set, ladder, &found);
-  template_fill_ (r->class_, set, cause, class_, sizeof class_, NULL);
+  template_fill_ (r->class_, &from, class_, sizeof class_, NULL);
   snprintf (ret->class_, sizeof ret->class_, "%s", class_of (class_));
   weigh (r, &found, ret);
-  template_fill_ (r->culprit, set, cause, ret->culprit, sizeof ret->culprit,
-                  who);
+  template_fill_ (r->culprit, &from, ret->culprit, sizeof ret->culprit, who);
   for (unsigned i = 0; i < who->n; i++)
     cond_found_add_ (&found, who->list[i]);
-  template_fill_ (r->says, set, cause, ret->sentence, sizeof ret->sentence,
-                  &found);
-  template_fill_ (r->next, set, cause, ret->next, sizeof ret->next, NULL);
+  template_fill_ (r->says, &from, ret->sentence, sizeof ret->sentence, &found);
+  template_fill_ (r->next, &from, ret->next, sizeof ret->next, NULL);
   snprintf (ret->rule, sizeof ret->rule, "%s", r->name);
   if (r->codes[0])
     cite_outcome (set, cause, &found);

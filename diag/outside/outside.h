@@ -62,8 +62,8 @@ void outside_add_before (struct outside *o, struct json_object *row);
 void outside_judge (struct outside *o);
 size_t outside_count (const struct outside *o);
 const struct outside_finding *outside_get (const struct outside *o, size_t i);
-/* Tasks, CPUs and the system were among the rows: that nothing stands out may
- * be said. */
+/* Tasks, all CPUs and the system were among the rows: that nothing stands out
+ * may be said. */
 bool outside_saw_all (const struct outside *o);
 
 /* What a look says in facts of diag/facts.def, each by the source "memory" and

@@ -33,6 +33,7 @@ struct outside
   bool arm; /* its kernel is one for arm64 */
   bool lacks_memory; /* as outside_short_of_memory_() says */
   bool processes; /* rows of them were told */
+  bool cpus_beyond; /* it has more CPUs than are looked at */
 };
 
 /* "" when there is no such string. */

@@ -28,8 +28,8 @@ enum names
 /* The panic's text begins so, or one of its functions has that name. */
 static const struct messenger
 {
-  const char *panic, *function;
-  const char *report; /* in the line, before the name */
+  const char *panic, *function; /* function NULL: its text alone */
+  const char *report; /* in the line, before the name; NULL: none names one */
   enum names names;
 } messengers[] = {
   { "hung_task: blocked tasks", "watchdog", "INFO: task ", NAMES_TASK },
@@ -42,13 +42,17 @@ static const struct messenger
   { "RCU Stall", "panic_on_rcu_stall", "rcu: \t", NAMES_LIST },
   { "workqueue: ", "wq_watchdog_timer_fn", "BUG: workqueue lockup - pool cpus=",
     NAMES_CPU },
+  /* Of panic_on_oom, and where nobody is left to be killed: whoever asked for
+   * memory just then. */
+  { "Out of memory: ", NULL, NULL, NAMES_TASK },
+  { "System is deadlocked on memory", NULL, NULL, NAMES_TASK },
 };
 
 /* What follows in a line that is such a report. */
 static const char *
 reported (const struct messenger *m, const char *text)
 {
-  const char *at = strstr (text, m->report);
+  const char *at = m->report ? strstr (text, m->report) : NULL;
 
   if (!at)
     return NULL;
@@ -122,7 +126,8 @@ messenger_of (const struct outside *o, struct json_object *cpu,
     if (strncmp (why, messengers[i].panic, strlen (messengers[i].panic)) == 0)
       return &messengers[i];
   for (size_t i = 0; i < ARRAY_LEN (messengers); i++)
-    if (is_in_stack (names, n, messengers[i].function))
+    if (messengers[i].function
+        && is_in_stack (names, n, messengers[i].function))
       return &messengers[i];
   return NULL;
 }

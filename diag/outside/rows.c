@@ -14,6 +14,19 @@
 #define MAX_KEPT 20000
 #define MAX_CPUS 1024 /* a kernel may say that it has 8192: each is compared */
 
+/* What there is one of for each CPU, and which is looked up for each of the
+ * others; a lock or a pool of workers on whatever CPU is looked up by none. */
+static bool
+is_of_cpu (const char *kind)
+{
+  static const char *const kinds[] = { "cpu", "timers", "moved", "runqueue" };
+
+  for (size_t i = 0; i < ARRAY_LEN (kinds); i++)
+    if (strcmp (kind, kinds[i]) == 0)
+      return true;
+  return false;
+}
+
 /* ---- keeping them ---- */
 
 static void
@@ -83,7 +96,7 @@ is_wanted (const char *kind, struct json_object *row)
     return json_get (row, "tty")
            || (json_get (row, "max_files")
                && num_of (row, "files") >= num_of (row, "max_files") - 1);
-  if (num_of (row, "cpu") >= MAX_CPUS)
+  if (is_of_cpu (kind) && num_of (row, "cpu") >= MAX_CPUS)
     return false;
   for (size_t i = 0; i < ARRAY_LEN (kinds); i++)
     if (strcmp (kind, kinds[i]) == 0)
@@ -120,6 +133,9 @@ outside_add (struct outside *o, struct json_object *row)
     }
   else
     {
+      o->cpus_beyond = o->cpus_beyond
+                       || (strcmp (kind, "cpu") == 0
+                           && num_of (row, "cpu") >= MAX_CPUS);
       o->processes = o->processes || strcmp (kind, "process") == 0;
       if (o->told.n < MAX_KEPT && is_wanted (kind, row))
         rows_add (&o->told, row);
@@ -239,7 +255,7 @@ outside_saw_all (const struct outside *o)
 {
   size_t i = 0, k = 0;
 
-  return o->tasks.n > 0 && outside_next_ (o, "cpu", &i)
+  return o->tasks.n > 0 && !o->cpus_beyond && outside_next_ (o, "cpu", &i)
          && outside_next_ (o, "system", &k);
 }
 

@@ -17,6 +17,7 @@
 struct series
 {
   char name[96], of[96], unit[24];
+  bool counts; /* what it tells is by how much it grew */
   unsigned n;
   double *at, *is; /* ms of wall time, value */
 };
@@ -27,6 +28,7 @@ struct metrics
   unsigned n;
 };
 
+/* Of a unit "{thread}" the name says it already. */
 static struct series *
 series_of (struct metrics *m, const char *name, const char *of,
            const char *unit)
@@ -51,7 +53,7 @@ series_of (struct metrics *m, const char *name, const char *of,
     }
   snprintf (s->name, sizeof s->name, "%s", name);
   snprintf (s->of, sizeof s->of, "%s", of);
-  snprintf (s->unit, sizeof s->unit, "%s", unit);
+  snprintf (s->unit, sizeof s->unit, "%s", unit[0] == '{' ? "" : unit);
   m->n++;
   return s;
 }
@@ -77,7 +79,7 @@ attributes (struct json_object *point, char *dst, size_t n)
 
 static void
 take_points (struct metrics *m, struct json_object *metric,
-             struct json_object *points)
+             struct json_object *points, bool counts)
 {
   for (size_t i = 0; i < array_len (points) && i < POINTS_MOST; i++)
     {
@@ -90,6 +92,7 @@ take_points (struct metrics *m, struct json_object *metric,
       s = series_of (m, str_of (metric, "name"), of, str_of (metric, "unit"));
       if (!s || s->n == POINTS_MOST)
         continue;
+      s->counts = counts;
       s->at[s->n] = strtod (str_of (pt, "timeUnixNano"), NULL) / 1e6;
       s->is[s->n] = v ? json_object_get_double (v)
                       : strtod (str_of (pt, "asInt"), NULL);
@@ -116,12 +119,13 @@ on_row (struct json_object *row, unsigned line, void *arg)
           for (size_t j = 0; j < array_len (list) && j < 1024; j++)
             {
               struct json_object *one = json_object_array_get_idx (list, j);
-              struct json_object *kind = json_get (one, "gauge");
+              struct json_object *gauge = json_get (one, "gauge");
+              struct json_object *sum = json_get (one, "sum");
 
-              if (!kind)
-                kind = json_get (one, "sum");
-              if (kind)
-                take_points (arg, one, json_get (kind, "dataPoints"));
+              if (gauge || sum)
+                take_points (arg, one,
+                             json_get (gauge ? gauge : sum, "dataPoints"),
+                             !gauge);
             }
         }
     }
@@ -162,9 +166,18 @@ value (struct page *p, const struct series *s, double v)
     html_bytes_of (p, (uint64_t) v);
   else
     {
-      html_printf (p, "%.6g ", v);
+      html_printf (p, s->unit[0] ? "%.5g " : "%.5g", v);
       html_text (p, s->unit);
     }
+}
+
+static bool
+moved (const struct series *s)
+{
+  for (unsigned i = 1; i < s->n; i++)
+    if (s->is[i] != s->is[0])
+      return true;
+  return false;
 }
 
 /* All charts have one axis of time. */
@@ -188,16 +201,47 @@ points (struct page *p, const struct series *s, const struct span *t,
   html (p, "\"/></svg>");
 }
 
+/* What it was first and last, and between which it was meanwhile. */
+static void
+from_to (struct page *p, const struct series *s, double low, double high)
+{
+  double first = s->is[0], last = s->is[s->n - 1];
+
+  html (p, "<p><small>");
+  value (p, s, first);
+  html (p, " &rarr; ");
+  value (p, s, last);
+  if (s->counts && last > first)
+    {
+      html (p, " (+");
+      value (p, s, last - first);
+      html (p, ")");
+    }
+  if (low < first && low < last)
+    {
+      html (p, ", lowest ");
+      value (p, s, low);
+    }
+  if (high > first && high > last)
+    {
+      html (p, ", highest ");
+      value (p, s, high);
+    }
+  html (p, "</small></p>");
+}
+
 static void
 chart (struct page *p, const struct series *s, const struct span *t)
 {
-  double low = s->is[0], high = s->is[0];
+  double low = s->is[0], high = s->is[0], foot;
 
   for (unsigned i = 1; i < s->n; i++)
     {
       low = s->is[i] < low ? s->is[i] : low;
       high = s->is[i] > high ? s->is[i] : high;
     }
+  /* A little more or less of much is no slope; of what is counted it is. */
+  foot = !s->counts && low > high * 0.9 ? high * 0.9 : low;
   html (p, "<figure><figcaption>");
   html_text (p, s->name);
   html (p, " <small>");
@@ -206,7 +250,7 @@ chart (struct page *p, const struct series *s, const struct span *t)
                   "height=\"68\" role=\"img\" aria-label=\"from %.6g to "
                   "%.6g\">",
                low, high);
-  points (p, s, t, low, high);
+  points (p, s, t, foot, high);
   if (p->zero_ms && t->to > t->from && (double) p->zero_ms >= t->from
       && (double) p->zero_ms <= t->to)
     {
@@ -217,11 +261,9 @@ chart (struct page *p, const struct series *s, const struct span *t)
                    "y1=\"0\" y2=\"68\"/>",
                    x, x);
     }
-  html (p, "</svg><p class=\"num\">");
-  value (p, s, low);
-  html (p, " &hellip; ");
-  value (p, s, high);
-  html (p, "</p></figure>");
+  html (p, "</svg>");
+  from_to (p, s, low, high);
+  html (p, "</figure>");
 }
 
 static struct span
@@ -243,27 +285,55 @@ span_of (const struct metrics *m)
 }
 
 static void
+charts_begin (struct page *p, const struct span *t)
+{
+  html (p, "<h3>From ");
+  html_when (p, (uint64_t) t->from);
+  html (p, " to ");
+  html_when (p, (uint64_t) t->to);
+  html (p, "</h3><div class=\"charts\">");
+}
+
+/* What was the same each time needs no picture, but tells something, too: a
+ * disk that did nothing. */
+static void
+stood (struct page *p, const struct metrics *m)
+{
+  unsigned n = 0;
+
+  for (unsigned i = 0; i < m->n && room (p); i++)
+    {
+      const struct series *s = &m->list[i];
+
+      if (s->n < 2 || moved (s))
+        continue;
+      html (p, n++ ? "; " : "<p><small>The same each time: ");
+      html_text (p, s->name);
+      html (p, s->of[0] ? " " : "");
+      html_text (p, s->of);
+      html (p, " ");
+      value (p, s, s->is[0]);
+    }
+  if (n)
+    html (p, ".</small></p>");
+}
+
+static void
 charts (struct page *p, const struct metrics *m)
 {
   struct span t = span_of (m);
   unsigned n = 0;
 
   for (unsigned i = 0; i < m->n && room (p); i++)
-    {
-      if (m->list[i].n < 2)
-        continue;
-      if (!n++)
-        {
-          html (p, "<h3>From ");
-          html_when (p, (uint64_t) t.from);
-          html (p, " to ");
-          html_when (p, (uint64_t) t.to);
-          html (p, "</h3><div class=\"charts\">");
-        }
-      chart (p, &m->list[i], &t);
-    }
+    if (m->list[i].n > 1 && moved (&m->list[i]))
+      {
+        if (!n++)
+          charts_begin (p, &t);
+        chart (p, &m->list[i], &t);
+      }
   if (n)
     html (p, "</div>");
+  stood (p, m);
 }
 
 static void

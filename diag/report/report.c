@@ -40,6 +40,9 @@ static const struct section
 static void
 head (struct page *p)
 {
+  const char *class_ = str_of (p->verdict, "class");
+  const char *guest = str_of (p->incident, "guest");
+
   html (p, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
            "<meta http-equiv=\"Content-Security-Policy\" "
            "content=\"default-src 'none'; style-src '");
@@ -49,9 +52,9 @@ head (struct page *p)
            "content=\"width=device-width,initial-scale=1\">\n"
            "<meta name=\"referrer\" content=\"no-referrer\">\n"
            "<meta name=\"color-scheme\" content=\"light dark\">\n<title>");
-  html_text (p, str_of (p->verdict, "class"));
+  html_text (p, class_[0] ? class_ : "no verdict");
   html (p, ": ");
-  html_text (p, str_of (p->incident, "guest"));
+  html_text (p, guest[0] ? guest : "of no guest that is named");
   html (p, "</title>\n<style>");
   html (p, report_style);
   html (p, "</style></head>\n<body><main>\n");

@@ -44,7 +44,7 @@ static const struct
   { "certain", "independent vantage points show the same" },
 };
 
-#define STEPS (sizeof steps / sizeof steps[0])
+#define STEPS ARRAY_LEN (steps)
 
 /* Whose word it rests on. */
 static void
@@ -270,6 +270,7 @@ report_verdict (struct page *p)
   const char *class_ = str_of (p->verdict, "class");
   const char *culprit = str_of (p->verdict, "culprit");
   const char *next = str_of (p->verdict, "next");
+  const char *sentence = str_of (p->verdict, "sentence");
   char brief[VERDICT_BRIEF];
 
   html (p, "<header class=\"card ");
@@ -279,9 +280,11 @@ report_verdict (struct page *p)
   html (p, "</span> <span class=\"guest\">");
   html_text (p, str_of (p->incident, "guest"));
   html (p, "</span></p><h1>");
-  html_text (p, verdict_brief (str_of (p->verdict, "sentence"),
-                               sizeof ((struct verdict *) 0)->sentence, NULL,
-                               brief));
+  html_text (p, sentence[0] ? verdict_brief (sentence,
+                                             sizeof ((struct verdict *) 0)
+                                                 ->sentence,
+                                             NULL, brief)
+                            : "Nothing here says what came of it.");
   html (p, "</h1>");
   part_of (p);
   html (p, "<dl class=\"tiles\">");

@@ -12,6 +12,8 @@
 #include "kernel/text/event.h"
 #include "kernel/wait.h"
 
+struct buf;
+
 #define SYSRQ_MAX_TASKS 16384
 #define SYSRQ_MAX_CPUS 1024
 #define SYSRQ_MAX_FRAMES 98304 /* of all tasks and CPUs together */
@@ -98,6 +100,9 @@ bool sysrq_dump_any (const struct sysrq_dump *d);
 struct json_object *sysrq_dump_to_json (const struct sysrq_dump *d);
 /* The same without tasks, blocked and cpus, which are most of it. */
 struct json_object *sysrq_dump_to_json_short (const struct sysrq_dump *d);
+/* Everything as text, a task or a CPU in a line: as a tree a dump of some
+ * hundred tasks is twenty times as long.  out->cut: it did not fit. */
+void sysrq_dump_show (const struct sysrq_dump *d, struct buf *out);
 struct json_object *sysrq_task_to_json (const struct sysrq_task *t);
 
 /* ---- what a stack waits for ---- */

@@ -5,6 +5,8 @@
  */
 #include "kernel/text/sysrq_impl.h"
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/json.h"
 
 #include <inttypes.h>
@@ -331,4 +333,38 @@ struct json_object *
 sysrq_dump_to_json_short (const struct sysrq_dump *d)
 {
   return document (d, false);
+}
+
+static void
+show_row (struct buf *out, bool first, struct json_object *row)
+{
+  buf_puts (out, first ? "\n" : ",\n");
+  json_show (row, out);
+  json_object_put (row);
+}
+
+void
+sysrq_dump_show (const struct sysrq_dump *d, struct buf *out)
+{
+  struct json_object *o CLEANUP_JSON = document (d, false);
+  struct buf head CLEANUP_BUF = BUF_INIT (out->max);
+
+  if (o)
+    {
+      add_blocked (o, d);
+      json_show (o, &head);
+    }
+  if (head.cut || head.len == 0)
+    {
+      out->cut = true;
+      return;
+    }
+  buf_append (out, buf_str (&head), head.len - 1); /* its brace is ours */
+  buf_puts (out, ",\n\"tasks\":[");
+  for (unsigned i = 0; i < d->ntasks && !out->cut; i++)
+    show_row (out, i == 0, sysrq_task_to_json (&d->tasks[i]));
+  buf_puts (out, "],\n\"cpus\":[");
+  for (unsigned i = 0; i < d->ncpus && !out->cut; i++)
+    show_row (out, i == 0, cpu_json (&d->cpus[i]));
+  buf_puts (out, "]}\n");
 }

@@ -27,6 +27,13 @@
 #define AGAIN_MAX_MS (15u * 60 * 1000)
 /* Another kernel is there, or its pages are gone. */
 #define CHANGED_MS 5000u
+/* But who seems to be another all the time, by what he writes there, is looked
+ * for ever more seldom: each time costs a parser. */
+#define CHANGES_FREE 3u
+#define CHANGED_MOST_MS (2u * 60 * 1000)
+/* Whose last look took so long comes after all others: a guest can make it
+ * long. */
+#define SLOW_MS 4000u
 /* Of a kernel that was found while it came up not all CPUs are known. */
 #define SURE_MS 60000u
 /* What seems dead, and could not be looked at: again. */
@@ -40,6 +47,10 @@
 /* Who can't be looked for: the look before it has not come back, or there is no
  * thread for it. */
 #define BUSY_MS 2000u
+/* Whether QEMU answers: it may have come back, or hang by now. */
+#define ASK_AGAIN_MS 30000u
+/* So many are asked at once: those on one dead disk stand together. */
+#define ASKING_MAX 4u
 /* Whose memory does not come back is left alone for so long. */
 #define STUCK_MS (10u * 60 * 1000)
 
@@ -53,6 +64,7 @@ struct eyes
   struct timer *timer;
   struct eye **list; /* by id - 1; NULL where nobody is */
   size_t n;
+  unsigned nasking; /* whether QEMUs answer */
   bool finding; /* one at a time: it costs a parser's CPU */
   bool of_doubt; /* the last of them */
   uint64_t find_ms, rest_ms; /* when that began; until when nobody is */
@@ -101,6 +113,21 @@ began_anew (struct eyes *e, const struct eye *eye)
 }
 
 static void
+changed (struct eyes *e, struct eye *eye)
+{
+  uint64_t ms = CHANGED_MS;
+
+  if (loop_now (e->env.loop) - eye->first_ms >= SURE_MS)
+    eye->changes = 0;
+  for (unsigned i = CHANGES_FREE; i <= eye->changes && ms < CHANGED_MOST_MS;
+       i++)
+    ms *= 2;
+  eye->changes++;
+  wait_for (e, eye, ms < CHANGED_MOST_MS ? ms : CHANGED_MOST_MS);
+  began_anew (e, eye);
+}
+
+static void
 not_found (struct eyes *e, struct eye *eye, const struct error *why)
 {
   uint64_t again = AGAIN_MS;
@@ -137,6 +164,8 @@ found (struct eyes *e, struct eye *eye, const struct find *f)
   uint64_t now = loop_now (e->env.loop);
   bool same = eye->found_ms && f->kernel == eye->kernel;
 
+  if (!eye->found_ms)
+    eye->first_ms = now;
   eye->state = EYE_BEATS;
   eye->sure = eye->found_ms != 0;
   eye->fails = 0;
@@ -180,6 +209,7 @@ find_done (void *owner, void *arg, enum job_end end, int rc)
   if (eye && eye->state == EYE_FINDS
       && incarnation_equal (&eye->guest->inc, &f->guest->inc))
     {
+      eye->took_ms = now - e->find_ms;
       if (f->doubt)
         eye->again_ms = now + MOVED_AGAIN_MS + REST * (now - e->find_ms);
       if (rc == 0)
@@ -258,24 +288,81 @@ begin_find (struct eyes *e, struct eye *eye)
   eye->state = EYE_FINDS;
 }
 
-/* ---- beats ---- */
+/* ---- does its QEMU answer? ---- */
 
-/* Nothing of it moved because its QEMU does not: that needs no second look, and
- * who could say more is QEMU. */
 static void
-see_process (const struct eye *eye, struct beat_verdict *v)
+ask_done (void *owner, void *arg, enum job_end end, int rc)
 {
-  char state;
+  struct eyes *e = owner;
+  struct question *q = arg;
+  uint64_t now = loop_now (e->env.loop);
+  struct eye *eye;
 
-  if (v->vcpu.state != BEAT_UNKNOWN || v->apart_ms < BEAT_STOPPED_MS)
-    return;
-  state = proc_state (eye->guest->inc.pid);
-  if (state != 'T' && state != 't')
-    return;
-  v->vcpu.state = BEAT_DEAD;
-  snprintf (v->vcpu.why, sizeof v->vcpu.why,
-            "its QEMU process is stopped by a signal or a debugger");
+  (void) rc;
+  e->nasking--;
+  if (end == JOB_DISCARDED)
+    {
+      /* It has its deadlines: of whom is not known any more. */
+      for (size_t i = 0; i < e->n; i++)
+        if (e->list[i] && e->list[i]->asking)
+          {
+            e->list[i]->asking = false;
+            e->list[i]->ask_ms = now + STUCK_MS;
+          }
+      return;
+    }
+  eye = by_id (e, q->id);
+  if (eye && incarnation_equal (&eye->guest->inc, &q->guest->inc))
+    {
+      eye->asking = false;
+      eye->ask_ms = now + ASK_AGAIN_MS;
+      eye->mute = q->mute && eye->asleep;
+      if (eye->mute)
+        eye->due_ms = now;
+    }
+  ask_free_ (q);
 }
+
+/* libvirt says a guest's state without asking its QEMU. */
+static bool
+wants_ask (const struct eye *eye, uint64_t now)
+{
+  return eye->asleep && !eye->asking && eye->state == EYE_BEATS
+         && eye->guest->monitor == MONITOR_UNIX && now >= eye->ask_ms;
+}
+
+static void
+begin_ask (struct eyes *e, struct eye *eye)
+{
+  struct question *q = calloc (1, sizeof *q);
+  const struct job_spec spec = {
+    .name = "ask whether its QEMU answers",
+    .guest = eye->guest->inc.uuid,
+    .lane = LANE_MONITOR,
+    .timeout_ms = 3 * QEMU_ASK_MS,
+    .run = ask_run_,
+    .done = ask_done,
+    .free_arg = ask_free_,
+    .owner = e,
+    .arg = q,
+  };
+
+  if (!q)
+    return;
+  q->id = eye->id;
+  q->guest = guest_ref (eye->guest);
+  q->env = e->env.transports;
+  eye->ask_ms = loop_now (e->env.loop) + BUSY_MS;
+  if (job_start (e->env.jobs, &spec, NULL) < 0)
+    {
+      ask_free_ (q);
+      return;
+    }
+  eye->asking = true;
+  e->nasking++;
+}
+
+/* ---- beats ---- */
 
 static void
 on_beat (uint32_t id, const struct beat *b, void *arg)
@@ -289,8 +376,7 @@ on_beat (uint32_t id, const struct beat *b, void *arg)
   eye->beats++;
   if (!b->canary_ok)
     {
-      wait_for (e, eye, CHANGED_MS);
-      began_anew (e, eye);
+      changed (e, eye);
       return;
     }
   /* Another number of CPUs: by another table. */
@@ -301,12 +387,11 @@ on_beat (uint32_t id, const struct beat *b, void *arg)
       eye_judge_ (eye, b, &v);
       if (v.rebooted)
         {
-          wait_for (e, eye, CHANGED_MS);
-          began_anew (e, eye);
+          changed (e, eye);
           return;
         }
       eye_question_ (eye, b, &v, loop_now (e->env.loop));
-      see_process (eye, &v);
+      eye_process_ (eye, &v);
       eye_tell_ (e->env.bus, eye, b, &v, loop_now (e->env.loop));
       eye->verdict = v;
       eye->judged = true;
@@ -347,9 +432,12 @@ on_lost (uint32_t id, void *arg)
 static const struct beater_ops beater_callbacks
     = { .beat = on_beat, .failed = on_failed, .lost = on_lost };
 
+/* Whose QEMU is asked, or mute, could not say what its vCPUs do. */
 static bool
 wants_find (const struct eye *eye, uint64_t now)
 {
+  if (eye->found_ms && (eye->asking || eye->mute))
+    return false;
   return eye->state == EYE_WAITS
          || (eye->state == EYE_BEATS && !eye->sure
              && now - eye->found_ms >= SURE_MS)
@@ -360,6 +448,10 @@ wants_find (const struct eye *eye, uint64_t now)
 static bool
 is_before (const struct eye *a, const struct eye *b)
 {
+  bool slow = a->took_ms >= SLOW_MS;
+
+  if (slow != (b->took_ms >= SLOW_MS))
+    return !slow;
   return a->doubt ? a->doubt_ms < b->doubt_ms : a->due_ms < b->due_ms;
 }
 
@@ -377,8 +469,11 @@ tick (struct timer *t, void *arg)
     {
       struct eye *eye = e->list[i];
 
-      if (!eye || !is_read (eye->guest)
-          || (eye->due_ms > now && !eye->doubt))
+      if (!eye || !is_read (eye->guest))
+        continue;
+      if (e->nasking < ASKING_MAX && wants_ask (eye, now))
+        begin_ask (e, eye);
+      if (eye->due_ms > now && !eye->doubt)
         continue;
       if (eye->found_ms && eye->due_ms <= now && n < BEATER_ASK_MAX)
         ids[n++] = eye->id;

@@ -13,9 +13,15 @@
  * to run and neither runs nor waits for a processor.  Then nothing of the guest
  * is dead; when that lasts it is told all the same, for somebody has to look
  * at that host.
+ *
+ * One whose QEMU sleeps with all its threads is no matter of its kernel either:
+ * QEMU is asked, and if it does not answer twice that is told at once.
  */
 #include "supervisor/beats/eyes_impl.h"
 
+#include "base/opener.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Who seems dead is read so often until it is told. */
@@ -24,11 +30,19 @@
 #define WANTED_NONE_MS 10000u
 #define HELD_MS 30000u /* by its host, and told all the same */
 #define MAX_BLOCKED 16
+/* No thread of it was seen at anything for so long, and together they ran for
+ * less than this part of it. */
+#define ASLEEP_MS 1000u
+#define ASLEEP_SHARE 100u
+/* Looked at for so long before it is asked. */
+#define ASLEEP_LOOK_MS 2000u
 
 struct chance
 {
   uint64_t since_ms;
   struct thread_time all; /* where its vCPUs have no names */
+  struct thread_time woke; /* all of them, when that process last did a thing */
+  uint64_t woke_ms;
   uint64_t held_ms;       /* its host had it wait then, 0 = never */
   size_t nblocked;        /* of its threads, at the last look */
   struct monitor_vcpu blocked[MAX_BLOCKED];
@@ -45,15 +59,16 @@ chance_new (int pid, uint64_t now_ms)
 
   if (!c)
     return NULL;
-  c->since_ms = now_ms;
+  c->since_ms = c->woke_ms = now_ms;
   c->n = n;
   for (size_t i = 0; i < n; i++)
     c->vcpus[i] = vcpus[i];
-  if (n == 0 && !monitor_process_time (pid, &c->all))
+  if (!monitor_process_time (pid, &c->all) && n == 0)
     {
       free (c);
       return NULL;
     }
+  c->woke = c->all;
   return c;
 }
 
@@ -88,6 +103,26 @@ is_held (const struct chance *c, uint64_t now_ms)
 {
   return c && c->held_ms && now_ms - c->held_ms < WANTED_NONE_MS
          && now_ms - c->since_ms < HELD_MS;
+}
+
+/* A QEMU that saves, migrates or is starved does something, or wants to; one
+ * whose main loop hangs in a pipe or on a dead disk does nothing at all, and
+ * its vCPUs wait for it. */
+static bool
+is_asleep (struct chance *c, int pid, uint64_t now_ms)
+{
+  struct thread_time now;
+  uint64_t ms = now_ms - c->woke_ms;
+
+  if (!monitor_process_time (pid, &now))
+    return false;
+  if (now.run >= c->woke.run
+      && now.run - c->woke.run <= ms * 1000000 / ASLEEP_SHARE
+      && monitor_sleeps (pid))
+    return ms >= ASLEEP_MS;
+  c->woke = now;
+  c->woke_ms = now_ms;
+  return false;
 }
 
 static bool
@@ -167,10 +202,18 @@ is_confirmed (const struct eye *eye, const struct beat *b)
 void
 eye_moves_ (struct eye *eye)
 {
-  eye->doubt = false;
+  eye->doubt = eye->asleep = eye->mute = false;
   eye->confirmed_ms = eye->since_ms = 0;
   free (eye->chance);
   eye->chance = NULL;
+}
+
+/* Nothing at all moved, though maybe nobody has anything to do: so do all who
+ * rest, and one whose QEMU hangs while they do. */
+static bool
+is_still (const struct beat_verdict *v)
+{
+  return v->vcpu.state == BEAT_UNKNOWN && v->apart_ms >= BEAT_STOPPED_MS;
 }
 
 /* A kernel that prints all its tasks stands meanwhile. */
@@ -196,13 +239,24 @@ doubt_it (struct eye *eye, const struct beat *b, uint64_t now)
   eye->doubt_ms = news || now > eye->again_ms ? now : eye->again_ms;
 }
 
+/* Not for all who rest: what it costs is little, and they are many. */
+static void
+look_whether_asleep (struct eye *eye, uint64_t now)
+{
+  if (!eye->mute && now + ASLEEP_LOOK_MS < eye->ask_ms)
+    return;
+  eye->asleep = eye->chance
+                && is_asleep (eye->chance, eye->guest->inc.pid, now);
+  eye->mute = eye->mute && eye->asleep;
+}
+
 void
 eye_question_ (struct eye *eye, const struct beat *b, struct beat_verdict *v,
                uint64_t now)
 {
-  bool dead = eye_dead_ (v);
+  bool dead = eye_dead_ (v), stands = dead || eye_stands_ (eye, b);
 
-  if ((!dead && !eye_stands_ (eye, b)) || is_excused (eye, now))
+  if ((!stands && !is_still (v)) || is_excused (eye, now))
     {
       eye_moves_ (eye);
       if (dead)
@@ -214,13 +268,37 @@ eye_question_ (struct eye *eye, const struct beat *b, struct beat_verdict *v,
       eye->since_ms = now;
       eye->chance = chance_new (eye->guest->inc.pid, now);
     }
+  look_whether_asleep (eye, now);
+  if (!stands)
+    return;
   if (eye->chance)
     look_at_host (eye->chance, eye->guest->inc.pid, now);
-  if (dead && !eye->confirmed_ms && had_its_chance (eye, b, v, now))
+  if (dead && !eye->confirmed_ms && !eye->mute
+      && had_its_chance (eye, b, v, now))
     doubt_it (eye, b, now);
   if (dead && is_confirmed (eye, b))
     return;
   eye_doubt_ (v, is_held (eye->chance, now));
   if (eye->due_ms > now + CLOSER_MS && (!eye->doubt || eye->doubt_ms <= now))
     eye->due_ms = now + CLOSER_MS;
+}
+
+/* Nothing of it moved because its QEMU does not: that needs no second look, and
+ * who could say more is QEMU. */
+void
+eye_process_ (const struct eye *eye, struct beat_verdict *v)
+{
+  const char *why = "its QEMU process is stopped by a signal or a debugger";
+  char state;
+
+  if (v->vcpu.state != BEAT_UNKNOWN || v->apart_ms < BEAT_STOPPED_MS)
+    return;
+  state = proc_state (eye->guest->inc.pid);
+  if (eye->mute)
+    why = "its QEMU sleeps, greets on its monitor and did not answer there, "
+          "twice: its main loop stands";
+  else if (state != 'T' && state != 't')
+    return;
+  v->vcpu.state = BEAT_DEAD;
+  snprintf (v->vcpu.why, sizeof v->vcpu.why, "%s", why);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where a guest's kernel keeps what moves: asked of a parser, in a job.
+ * Where a guest's kernel keeps what moves: asked of a parser, in a job.  And
+ * whether a QEMU answers, in another.
  */
 #include "supervisor/beats/eyes_impl.h"
 
@@ -109,4 +110,38 @@ find_run_ (struct job *job, void *arg)
   if (f->doubt && f->guest->monitor == MONITOR_LIBVIRT)
     ask_libvirt (f, job_deadline (job));
   return r;
+}
+
+/* ---- does its QEMU answer? ---- */
+
+void
+ask_free_ (void *arg)
+{
+  struct question *q = arg;
+
+  guest_unref (q->guest);
+  free (q);
+}
+
+/* Greeting and capabilities come from a thread of their own there: who greets
+ * lives, and who does not answer then has a main loop that stands.  Who does
+ * not even greet may just have another client. */
+int
+ask_run_ (struct job *job, void *arg)
+{
+  struct question *q = arg;
+
+  for (unsigned i = 0; i < 2 && !job_stopping (job); i++)
+    {
+      uint64_t soon = clock_ms () + QEMU_ASK_MS, last = job_deadline (job);
+      enum monitor_health health = MONITOR_GONE;
+      char status[64];
+      int r = monitor_status (q->env, q->guest, soon < last ? soon : last,
+                              &health, status, sizeof status, NULL);
+
+      if (r != -ETIMEDOUT || health != MONITOR_GREETS_ONLY)
+        return 0;
+      q->mute = i > 0;
+    }
+  return 0;
 }

@@ -36,6 +36,9 @@ struct eye
   uint64_t due_ms; /* of the look for it, or of the next beat */
   uint64_t found_ms, told_ms, beats;
   unsigned fails;
+  uint64_t first_ms; /* since when this kernel is read */
+  unsigned changes;  /* others came before it had lasted */
+  uint64_t took_ms;  /* the last look for it */
   char why[200];
   bool sure;         /* it was looked for a second time */
   uint64_t kernel;   /* by its canary */
@@ -49,6 +52,10 @@ struct eye
   bool panic_asked;       /* but for a panic, once */
   uint64_t since_ms;      /* it stands, 0 = it does not */
   struct chance *chance;  /* since then; NULL: not known */
+  /* It stands, and so does all of its QEMU, for a moment by now: whether that
+   * answers is asked, and who is mute is told without a second look. */
+  bool asleep, asking, mute;
+  uint64_t ask_ms;        /* not before that */
   uint64_t ours_until_ms; /* hangdog has its kernel print for so long */
   struct beat *kept[KEPT]; /* BEAT_FLAT() of each, the oldest first */
   unsigned nkept;
@@ -76,6 +83,20 @@ struct find
 int find_run_ (struct job *job, void *arg);
 void find_free_ (void *arg);
 
+/* ---- whether its QEMU answers: a job, which asks it twice ---- */
+
+#define QEMU_ASK_MS 1000u /* each time */
+
+struct question
+{
+  uint32_t id;
+  const struct guest *guest;
+  const struct transport_env *env;
+  bool mute; /* it greets, and has not answered, both times */
+};
+int ask_run_ (struct job *job, void *arg);
+void ask_free_ (void *arg);
+
 /* ---- doubt (eyes_doubt.c) ---- */
 
 struct chance;
@@ -84,6 +105,8 @@ void eye_moves_ (struct eye *eye);
 /* After it was judged: what of it must not be told yet is "unknown". */
 void eye_question_ (struct eye *eye, const struct beat *b,
                     struct beat_verdict *v, uint64_t now_ms);
+/* After that: what its QEMU's process says. */
+void eye_process_ (const struct eye *eye, struct beat_verdict *v);
 
 /* ---- telling (eyes_tell.c) ---- */
 

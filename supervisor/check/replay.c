@@ -245,8 +245,7 @@ judge (struct play *p, struct player *who, uint64_t ms)
   struct outcome_report r = { .outcome = OUTCOME_NO_VERDICT, .value = NAN };
 
   who->s->kind->watch->due (who->state, who->s, ms, &r);
-  health_sure (&who->health, who->s, &r);
-  health_feed (&who->health, who->s, r.outcome, ms);
+  health_take (&who->health, who->s, &r, ms);
   if (strcmp (r.code, who->said) != 0
       || (who->health.health == HEALTH_FAILED && !who->failed))
     say_outcome (p, who, ms, &r);

@@ -116,25 +116,24 @@ copy_bytes (int from, int to)
   return r;
 }
 
-/* Under its guest's name, and whole or not at all. */
-static int
-fetch (const struct all *all, struct one *one, struct error *err)
+int
+diagnose_fetch (const char *dir, const char *guest, char bundle[PATH_MAX],
+                struct error *err)
 {
-  const char *slash = strrchr (one->bundle, '/');
+  const char *slash = strrchr (bundle, '/');
   CLEANUP_CLOSE int from = -1, to = -1;
   char path[PATH_MAX], part[PATH_MAX];
   int r;
 
-  if ((unsigned) snprintf (path, sizeof (path), "%s/%s-%s", all->dir,
-                           text_is_name (one->name) ? one->name : one->uuid,
-                           slash ? slash + 1 : one->bundle)
+  if ((unsigned) snprintf (path, sizeof (path), "%s/%s-%s", dir, guest,
+                           slash ? slash + 1 : bundle)
           >= sizeof (path)
       || (unsigned) snprintf (part, sizeof (part), "%s.part", path)
              >= sizeof (part))
-    return error_set (err, ENAMETOOLONG, "%s", all->dir);
-  from = open (one->bundle, O_RDONLY | O_CLOEXEC);
+    return error_set (err, ENAMETOOLONG, "%s", dir);
+  from = open (bundle, O_RDONLY | O_CLOEXEC);
   if (from < 0)
-    return error_errno (err, errno, "%s", one->bundle);
+    return error_errno (err, errno, "%s", bundle);
   to = open (part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (to < 0)
     return error_errno (err, errno, "%s", part);
@@ -146,7 +145,7 @@ fetch (const struct all *all, struct one *one, struct error *err)
       unlink (part);
       return error_errno (err, -r, "%s", path);
     }
-  snprintf (one->bundle, sizeof (one->bundle), "%s", path);
+  snprintf (bundle, PATH_MAX, "%s", path);
   return 0;
 }
 
@@ -170,7 +169,9 @@ ask (struct all *all, struct one *one)
   if (r == 0 && !one->incident[0])
     r = error_set (&err, EIO, "the daemon was stopped on the way");
   if (r == 0 && all->dir && !one->why[0])
-    r = fetch (all, one, &err);
+    r = diagnose_fetch (all->dir,
+                        text_is_name (one->name) ? one->name : one->uuid,
+                        one->bundle, &err);
   if (r < 0)
     snprintf (one->why, sizeof (one->why), "%.299s", error_text (&err));
 }
@@ -384,8 +385,8 @@ no_guests (struct client *c, const char *playbook, struct error *err)
   return r;
 }
 
-static int
-make_folder (const char *dir, struct error *err)
+int
+diagnose_folder (const char *dir, struct error *err)
 {
   struct stat st;
 
@@ -407,7 +408,7 @@ diagnose_all (const struct cli *cli, const char *playbook, const char *dir)
                      .lock = PTHREAD_MUTEX_INITIALIZER };
   struct error err = ERROR_INIT;
   struct client *c = NULL;
-  int r = dir ? make_folder (dir, &err) : 0;
+  int r = dir ? diagnose_folder (dir, &err) : 0;
 
   /* Held to the end: a daemon that is started for this is its. */
   if (r == 0)

@@ -130,8 +130,17 @@ is_among (const char *const *list, unsigned n, const char *s)
   return false;
 }
 
-/* Of a verb with several usages, "WORD ... | WORD ...", is it for others than
- * this word's? */
+/* The usage behind this one, of "WORD ... | WORD ..." or a line each; NULL:
+ * it is the last. */
+static const char *
+usage_behind (const char *usage)
+{
+  const char *at = strstr (usage, " |");
+
+  return at ? at + 2 + strspn (at + 2, " \n") : NULL;
+}
+
+/* Of a verb with several usages, is it for others than this word's? */
 static bool
 is_of_others (const struct verb *verb, const char *word, const char *option)
 {
@@ -139,11 +148,9 @@ is_of_others (const struct verb *verb, const char *word, const char *option)
   size_t n = strlen (word), len = strlen (option);
 
   while (strncmp (usage, word, n) != 0 || !strchr (" |", usage[n]))
-    if (!(usage = strstr (usage, " | ")))
+    if (!(usage = usage_behind (usage)))
       return false;
-    else
-      usage += strlen (" | ");
-  end = strstr (usage, " | ");
+  end = usage_behind (usage);
   /* The whole of it: "--all" is not "--all-too". */
   for (at = usage; (at = strstr (at, option)); at += len)
     if (!at[len] || strchr (" ]|\n", at[len]))

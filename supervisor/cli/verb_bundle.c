@@ -358,11 +358,17 @@ run (struct cli *cli)
 
 const struct verb verb_bundle = {
   .name = "bundle",
-  .args = "show FILE | ls FILE | cat FILE MEMBER [--raw] | "
-          "verify FILE [--attachments DIR] | "
-          "extract FILE DIR | grep PATTERN FILE... [-i] [-l] [-c] "
-          "[--member GLOB] | diff FILE FILE [--all] | redact FILE -o FILE "
-          "[--key FILE] [--rules FILE] [--strict] [--dry-run]",
+  .args = "show FILE |\n"
+          "               ls FILE |\n"
+          "               cat FILE MEMBER [--raw] |\n"
+          "               verify FILE [--attachments DIR] |\n"
+          "               extract FILE DIR |\n"
+          "               grep PATTERN FILE... [-i] [-l] [-c] "
+          "[--member GLOB] |\n"
+          "               diff FILE FILE [--all] |\n"
+          "               redact FILE -o FILE [--key FILE] [--rules FILE] "
+          "[--strict]\n"
+          "                 [--dry-run]",
   .summary = "look into a bundle, which is read by a process without rights",
   .help = "show prints the summary (--json: the incident as one object); "
           "verify\n"

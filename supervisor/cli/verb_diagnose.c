@@ -6,7 +6,9 @@
 #include "supervisor/cli/progress.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -24,7 +26,7 @@ struct shown_step
 struct diagnose
 {
   bool json, got;
-  const char *guest;
+  const char *guest, *dir; /* dir: where the bundle goes, too; NULL = nowhere */
   struct progress progress;
   unsigned ended;
   struct shown_step steps[STEPS_SHOWN];
@@ -125,6 +127,28 @@ progress (struct diagnose *dg, struct json_object *row)
   show_running (dg, (uint64_t) total);
 }
 
+/* Where -o says: the row then says so, too, or why it is not there. */
+static void
+fetch (const struct diagnose *dg, struct json_object *row)
+{
+  const char *name = row_str (row, "guest");
+  struct error why = ERROR_INIT;
+  char bundle[PATH_MAX], text[300];
+
+  if (!dg->dir || row_str (row, "bundle_error")[0])
+    return;
+  snprintf (bundle, sizeof (bundle), "%s", row_str (row, "bundle"));
+  if (diagnose_fetch (dg->dir, text_is_name (name) ? name : "guest", bundle,
+                      &why)
+      >= 0)
+    {
+      json_add_text (row, "bundle", bundle, strlen (bundle));
+      return;
+    }
+  snprintf (text, sizeof (text), "copying it: %.250s", error_text (&why));
+  json_add_text (row, "bundle_error", text, strlen (text));
+}
+
 static void
 result (struct diagnose *dg, struct json_object *row)
 {
@@ -151,7 +175,7 @@ result (struct diagnose *dg, struct json_object *row)
     print_paragraph (stdout, "Next: ", row_str (v, "next"));
   if (row_str (row, "bundle_error")[0])
     {
-      fputs ("hangdog: the bundle could not be made: ", stderr);
+      fputs ("hangdog: no bundle: ", stderr);
       print_text (stderr, row_str (row, "bundle_error"));
       fputc ('\n', stderr);
     }
@@ -174,6 +198,8 @@ on_row (struct json_object *row, const void *body, size_t len,
   struct diagnose *dg = arg;
   const char *kind = row_str (row, "row");
 
+  if (strcmp (kind, "incident") == 0)
+    fetch (dg, row);
   if (dg->json)
     print_json (row);
   if (strcmp (kind, "progress") == 0 && !dg->json)
@@ -198,7 +224,8 @@ run (struct cli *cli)
   bool watch = cli_flag (cli, "--watch"), cancel = cli_flag (cli, "--cancel");
   bool dry = cli_flag (cli, "--dry-run"), all = cli_flag (cli, "--all");
   const char *dir = cli_option (cli, "-o");
-  struct diagnose dg = { .json = cli->json };
+  struct diagnose dg = { .json = cli->json, .dir = dir };
+  struct error err = ERROR_INIT;
   struct json_object *head;
   int r = all ? cli_rest (cli, &verb_diagnose, 0)
               : cli_guest (cli, &verb_diagnose, &guest);
@@ -210,8 +237,11 @@ run (struct cli *cli)
                       "--all goes with --playbook and -o alone");
   if (all)
     return diagnose_all (cli, playbook, dir);
-  if (dir)
-    return cli_usage (&verb_diagnose, "-o is of --all");
+  if (dir && (cancel || dry))
+    return cli_usage (&verb_diagnose,
+                      "-o DIR is where a bundle goes, and none is made");
+  if (dir && diagnose_folder (dir, &err) < 0)
+    return cli_fail (&err);
   if (watch + cancel + (dry || playbook) > 1)
     return cli_usage (&verb_diagnose, "--playbook, --watch or --cancel?");
   if (dry)
@@ -238,22 +268,32 @@ run (struct cli *cli)
 
 const struct verb verb_diagnose = {
   .name = "diagnose",
-  .args = "GUEST [--playbook NAME] [--dry-run] |\n"
+  .args = "GUEST [--playbook NAME] [-o DIR] |\n"
+          "                 GUEST [--playbook NAME] --dry-run |\n"
           "                 --all [--playbook NAME] [-o DIR] |\n"
-          "                 GUEST|INCIDENT [--watch | --cancel]",
+          "                 GUEST|INCIDENT --watch [-o DIR] |\n"
+          "                 GUEST|INCIDENT --cancel",
   .summary = "look at a guest now, name what stopped, leave a bundle",
-  .help = "Playbooks: no-touch asks the host alone; quick adds the monitor "
-          "and the guest's\nmemory; standard also connects to the guest, takes "
-          "a picture of its display, types\nSysRq into its console, and runs "
-          "commands that only read in its shell; deep does\nso with more time, "
-          "raw questions to the monitor and 10 s of packets. Those two\ntaint "
-          "a domain of libvirt's.  Interrupted here it goes on there.\n"
+  .help = "Playbooks, of which standard is the one that is done without "
+          "--playbook:\n"
+          "  no-touch   asks the host alone\n"
+          "  quick      as no-touch, and the monitor and the guest's memory: "
+          "nothing is typed\n"
+          "  standard   as quick, and also connects to the guest, takes a "
+          "picture of its display,\n             types SysRq into its "
+          "console, runs commands that only read in its shell\n"
+          "  deep       as standard, with more time, raw questions to the "
+          "monitor (these taint a\n             domain of libvirt's) and 10 s "
+          "of packets\n"
+          "`hangdog playbook list` has them with their steps, and one's own. "
+          "Ctrl-C ends this\ncommand and not the diagnosis, which the daemon "
+          "goes on with: --watch shows it again.\n\n"
           "  --dry-run  show what would be done: the steps, their conditions, "
           "time and bytes,\n             and every act that touches the "
           "guest; nothing is done\n"
-          "  --all      each guest, two at once, with lines of progress; "
-          "-o DIR: their\n             bundles go there, as after an "
-          "integration test that failed\n"
+          "  --all      each guest, two at once, with lines of progress\n"
+          "  -o DIR     the bundle is copied there, too, under the guest's "
+          "name; DIR is made\n"
           "  --watch    look at one that is under way, whoever ordered it; of "
           "one that is\n             over, its end\n"
           "  --cancel   call it off: what was found so far is judged and "
@@ -262,7 +302,7 @@ const struct verb verb_diagnose = {
           "newest diagnosis\nthat is not packed yet.\n"
           "Exit codes: 0 well (verdict none), 3 trouble found, 4 slow, 5 the "
           "bundle is\nmissing, 6 no verdict (unknown, paused, console-busy, "
-          "probe-misconfigured); 0 also when it was called off.\n"
+          "probe-misconfigured); 0 also\nwhen it was called off.\n"
           "Of --all the first of 3, 5 (of one there is no bundle), 4 and 6 (or "
           "there is no\nguest) that one of them has.\n"
           "\nExamples:\n"

@@ -192,8 +192,22 @@ add_string (struct json_list *to, const char *s, struct error *err)
   return 0;
 }
 
+/* EVE makes its run directory when the first guest starts, and may start us
+ * before that. */
+static bool
+is_eve (void)
+{
+  static const char *const signs[]
+      = { "/run/hypervisor/kvm", "/run/eve-hv-type", "/etc/eve-release" };
+
+  for (size_t i = 0; i < ARRAY_LEN (signs); i++)
+    if (access (signs[i], F_OK) == 0)
+      return true;
+  return false;
+}
+
 /* What a host without a configuration file has: libvirt's system instance if
- * its socket is there, EVE's run directory if it is. */
+ * its socket is there, EVE's run directory on EVE. */
 static int
 default_sources (struct config *cfg, struct error *err)
 {
@@ -211,7 +225,7 @@ default_sources (struct config *cfg, struct error *err)
       r = add_source (cfg, &virt, err);
     }
 #endif
-  if (r == 0 && access ("/run/hypervisor/kvm", F_OK) == 0)
+  if (r == 0 && is_eve ())
     {
       struct guest_source_config eve = { 0 };
 
@@ -252,8 +266,7 @@ allow_all (struct config *c, struct error *err)
 }
 
 static const char *const config_leases[]
-    = { "/var/lib/libvirt/dnsmasq", "/var/lib/misc/dnsmasq.leases",
-        "/run/zedrouter/dnsmasq.leases" };
+    = { "/var/lib/libvirt/dnsmasq", "/var/lib/misc/dnsmasq.leases" };
 
 static int
 set_defaults (struct config *c, struct error *err)
@@ -448,6 +461,7 @@ parse (const char *text, size_t len, const char *origin, struct config *cfg,
     return json_error_at (doc, "schema", err,
                           "this is \"%s\", but \"%s\" is what I read",
                           cfg->schema, CONFIG_SCHEMA);
+  cfg->leases_named = json_get (json_root (doc), "leases") != NULL;
   src = cfg->sources.items;
   for (size_t i = 0; i < cfg->sources.count; i++)
     {

@@ -82,6 +82,7 @@ struct config
   struct json_list verdicts;  /* char *: the same, of rules of the verdict */
   struct json_list playbooks; /* char *: and of playbooks */
   struct json_list leases;    /* char *: files of DHCP leases, and folders */
+  bool leases_named;          /* by the document */
   struct json_list exec;      /* char *: folders of programs */
   uint64_t repeat_ms;         /* 0 = each incident has a bundle */
   struct json_list intrusive; /* int: enum intrusive, by bit */
@@ -127,5 +128,11 @@ void config_roots (const struct config *cfg, const char *config_path,
 /* The same of those in which only mailboxes are opened. */
 void config_mailboxes (const struct config *cfg,
                        void (*fn) (const char *root, void *arg), void *arg);
+/* Where leases are looked for, as address_read_path() has it: those of the
+ * configuration, and EVE's where it is a source and none are named.  Not all
+ * are there: EVE's come with its first application.  All is beneath what
+ * config_roots() tells of. */
+void config_lease_places (const struct config *cfg,
+                          void (*fn) (const char *path, void *arg), void *arg);
 
 #endif

@@ -69,6 +69,24 @@ config_roots (const struct config *cfg, const char *config_path,
 }
 
 void
+config_lease_places (const struct config *cfg,
+                     void (*fn) (const char *path, void *arg), void *arg)
+{
+  const struct guest_source_config *src = cfg->sources.items;
+  char path[4096];
+
+  for (size_t i = 0; i < cfg->leases.count; i++)
+    fn (((char *const *) cfg->leases.items)[i], arg);
+  for (size_t i = 0; i < cfg->sources.count && !cfg->leases_named; i++)
+    if (src[i].eve && src[i].eve[0])
+      {
+        snprintf (path, sizeof (path), "%s/./zedrouter/dnsmasq.leases",
+                  src[i].eve);
+        fn (path, arg);
+      }
+}
+
+void
 config_mailboxes (const struct config *cfg,
                   void (*fn) (const char *root, void *arg), void *arg)
 {

@@ -87,7 +87,6 @@ on_guest (enum guest_change change, const struct guest *was,
   reach_guest (d->reach, change, was, now);
   bindings_guest (d->bindings, change, was, now);
   incidents_guest (d->incidents, change, was, now);
-  incidents_changed (d->incidents, was, now);
   if (change == GUEST_GONE)
     fact_forget (d->facts, was->inc.uuid);
 }
@@ -205,8 +204,8 @@ static void
 apply_leases (struct daemon *d, const struct config *was)
 {
   (void) was;
-  addresses_leases (d->addresses, d->config->leases.items,
-                    d->config->leases.count);
+  addresses_no_leases (d->addresses);
+  config_lease_places (d->config, addresses_leases, d->addresses);
 }
 
 /* Those that did not change go on. */

@@ -115,26 +115,32 @@ take_loaded (struct daemon *d, struct loading *ld, int rc)
     }
 }
 
-/* Why the first of so many files is not taken, for `dump` and `status`. */
+/* Why the first of so many files is not taken, for `dump` and `status`;
+ * known: there were good ones before. */
 static void
-say_bad (char *dst, size_t n, const char *what, unsigned files,
+say_bad (char *dst, size_t n, const char *what, bool known, unsigned files,
          const char *why)
 {
   char more[40] = "";
 
   if (files > 1)
     snprintf (more, sizeof (more), " (and %u more)", files - 1);
-  snprintf (dst, n, "%s: %.480s%s", what, why, more);
+  snprintf (dst, n, "%s%s are not taken%s: %.480s%s", known ? "the " : "",
+            what, known ? ", the last good ones stay" : "", why, more);
 }
 
 static void
 bad_rules (struct daemon *d, unsigned files, const char *why)
 {
-  say_bad (d->bad_rules, sizeof (d->bad_rules),
-           d->rules_known
-               ? "the text rules are not taken, the last good ones stay"
-               : "text rules are not taken",
+  say_bad (d->bad_rules, sizeof (d->bad_rules), "text rules", d->rules_known,
            files, why);
+}
+
+static void
+bad_playbooks (struct daemon *d, unsigned files, const char *why)
+{
+  say_bad (d->bad_playbooks, sizeof (d->bad_playbooks), "playbooks",
+           d->playbooks_known, files, why);
 }
 
 static void
@@ -202,16 +208,6 @@ take_verdicts (struct daemon *d, struct loading *ld)
             "ours", n.own, v->own.taken, n.replaced);
   verdict_rules_unref (d->diagnosis.rules);
   d->diagnosis.rules = steal_ptr (&v->rules);
-}
-
-static void
-bad_playbooks (struct daemon *d, unsigned files, const char *why)
-{
-  say_bad (d->bad_playbooks, sizeof (d->bad_playbooks),
-           d->playbooks_known
-               ? "the playbooks are not taken, the last good ones stay"
-               : "playbooks are not taken",
-           files, why);
 }
 
 static void

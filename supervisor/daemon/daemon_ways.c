@@ -129,8 +129,7 @@ daemon_ways (struct daemon *d, struct error *err)
   r = addresses_new (&addresses, &d->addresses, err);
   if (r < 0)
     return r;
-  addresses_leases (d->addresses, d->config->leases.items,
-                    d->config->leases.count);
+  config_lease_places (d->config, addresses_leases, d->addresses);
   r = make_ports (d, err);
   return r < 0 ? r : reach_new (&reach, &d->reach, err);
 }

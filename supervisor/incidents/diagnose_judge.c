@@ -236,6 +236,16 @@ add_legs (struct diagnosis *dg, struct json_object *head)
   json_object_object_add (head, "collectors", came);
 }
 
+/* Why nothing was found, where that is why. */
+static void
+say_stopped (const struct diagnosis *dg, struct verdict *v)
+{
+  size_t n = strlen (v->sentence);
+
+  if (dg->stopped[0] && strcmp (v->class_, "unknown") == 0)
+    snprintf (v->sentence + n, sizeof (v->sentence) - n, "; %s", dg->stopped);
+}
+
 void
 diagnosis_judge (struct diagnosis *dg)
 {
@@ -255,6 +265,7 @@ diagnosis_judge (struct diagnosis *dg)
   add_terms (dg, head);
   ladder_judge (dg->env.rules, dg->set, &cause, json_get (head, "gaps"),
                 &found);
+  say_stopped (dg, &found.verdict);
   left_out = dg->facts_lost;
   for (unsigned i = 0; i < dg->nfacts; i++)
     left_out += !add_bounded (facts, fact_to_json (&dg->facts[i]), &room);

@@ -182,15 +182,16 @@ out_gap (struct collect_out *out, const char *what, const char *fmt, ...)
 }
 
 void
-haul_add_impact_locked (struct haul *h, const char *text)
+haul_add_impact_locked (struct haul *h, uint64_t begun_ms, const char *text)
 {
+  uint64_t ago = clock_ms () - begun_ms;
   struct json_object *o;
 
   if (h->closed)
     return;
   o = json_object_new_object ();
   json_add_str (o, "collector", h->collector);
-  json_add_int (o, "wall_ms", (int64_t) clock_wall_ms ());
+  json_add_int (o, "wall_ms", (int64_t) (clock_wall_ms () - ago));
   json_add_text (o, "what", text, strlen (text));
   json_object_array_add (h->impact, o);
 }
@@ -206,7 +207,22 @@ out_impact (struct collect_out *out, const char *fmt, ...)
   vsnprintf (text, sizeof (text), fmt, ap);
   va_end (ap);
   LOCK_SCOPE (&h->m);
-  haul_add_impact_locked (h, text);
+  haul_add_impact_locked (h, clock_ms (), text);
+}
+
+static void
+out_impact_since (struct collect_out *out, uint64_t begun_ms, const char *fmt,
+                  ...)
+{
+  struct haul *h = container_of (out, struct haul, out);
+  char text[256];
+  va_list ap;
+
+  va_start (ap, fmt);
+  vsnprintf (text, sizeof (text), fmt, ap);
+  va_end (ap);
+  LOCK_SCOPE (&h->m);
+  haul_add_impact_locked (h, begun_ms, text);
 }
 
 static void
@@ -420,6 +436,7 @@ haul_new (struct loop *loop, const char *collector, struct haul_limit *limit,
     .file = out_file,
     .fact = out_fact,
     .impact = out_impact,
+    .impact_since = out_impact_since,
     .gap = out_gap,
     .attach = out_attach,
   };

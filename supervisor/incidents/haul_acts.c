@@ -6,6 +6,7 @@
 #include "supervisor/incidents/haul_impl.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/job.h"
 #include "base/json.h"
 #include "base/loop.h"
@@ -93,7 +94,7 @@ out_intend (struct collect_out *out, struct json_object *undo,
     {
       snprintf (what, sizeof (what), "changed, and to be undone: %.200s",
                 text);
-      haul_add_impact_locked (h, what);
+      haul_add_impact_locked (h, clock_ms (), what);
     }
   return r;
 }
@@ -143,7 +144,7 @@ out_undone (struct collect_out *out, const char *act)
     return;
   snprintf (h->undone[h->nundone++], sizeof (h->undone[0]), "%s", act);
   snprintf (what, sizeof (what), "undone: %.60s", act);
-  haul_add_impact_locked (h, what);
+  haul_add_impact_locked (h, clock_ms (), what);
   h->refs++;
   /* Without memory: told when it is closed. */
   if (loop_post (h->loop, undone_told, h, haul_not_woken) < 0)

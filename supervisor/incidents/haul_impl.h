@@ -92,7 +92,8 @@ struct haul
 
 /* Under the lock, which it leaves: for a while, or until the loop took. */
 void haul_stand_locked (struct haul *h);
-void haul_add_impact_locked (struct haul *h, const char *text);
+void haul_add_impact_locked (struct haul *h, uint64_t begun_ms,
+                             const char *text);
 /* Of what could not be posted to the loop any more: drops its reference. */
 void haul_not_woken (void *arg);
 

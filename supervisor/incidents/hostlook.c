@@ -5,22 +5,20 @@
 #include "supervisor/incidents/hostlook.h"
 
 #include "base/cleanup.h"
+#include "base/pressure.h"
 
 #include <stdio.h>
-#include <string.h>
 
-/* Of the line that begins with kind: "some avg10=1.23 ...". */
 static bool
 pressure (const char *path, const char *kind, double *ret)
 {
   FILE *f CLEANUP_FCLOSE = fopen (path, "re");
-  char line[256];
+  char text[256];
 
-  while (f && fgets (line, sizeof (line), f))
-    if (strncmp (line, kind, strlen (kind)) == 0
-        && sscanf (line + strlen (kind), " avg10=%lf", ret) == 1)
-      return true;
-  return false;
+  if (!f)
+    return false;
+  text[fread (text, 1, sizeof (text) - 1, f)] = '\0';
+  return pressure_avg10 (text, kind, ret);
 }
 
 static bool

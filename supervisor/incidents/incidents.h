@@ -71,12 +71,10 @@ void incidents_outcome (const struct binding_info *info,
                         enum health_change change, void *arg);
 /* Where only text shows that it was rebooted (BOOT_BY_TEXT) what stands goes
  * on standing, "rebooted?", until somebody confirms it; text ends what text
- * alone has raised. */
+ * alone has raised.  A state that shows trouble of which no event tells begins
+ * an incident. */
 void incidents_guest (struct incidents *in, enum guest_change change,
                       const struct guest *was, const struct guest *now);
-/* To be called behind it: what the guest's state says. */
-void incidents_changed (struct incidents *in, const struct guest *was,
-                        const struct guest *now);
 /* To be called when the bindings were set anew, and both layers of scenarios
  * are known: who was told of by one that is gone is not called hung by it for
  * ever. */

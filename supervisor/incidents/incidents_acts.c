@@ -7,8 +7,9 @@
  * not come to undo it, because it got stuck or the daemon died, is undone here:
  * by the undoer of that name, in a job, of the same life of the same guest, and
  * before that guest is diagnosed again.  A guest that does not let it happen is
- * asked again, less and less often, for it may come back, and some acts only so
- * often; its next diagnosis does not wait for that.
+ * asked again, less and less often, for it may come back, and sooner when it
+ * shows life; some acts only so often; its next diagnosis does not wait for
+ * that.
  */
 #include "supervisor/incidents/diagnose.h"
 #include "supervisor/incidents/haul.h"
@@ -27,7 +28,7 @@
 
 #define BUSY_MS 1000  /* its lane is taken */
 #define FIRST_MS 5000 /* it failed; doubled each time */
-#define MOST_MS 600000
+#define MOST_MS 600000 /* unless its undoer has more patience */
 /* So often it is tried before the guest is diagnosed again without it. */
 #define TRIES_BEFORE 3
 
@@ -40,15 +41,6 @@ struct intent
   diagnosis_answer_fn *fn;
   void *arg;
 };
-
-/* Why one is dropped that was not begun: all such reasons begin so. */
-#define NOT_DONE "it was not done"
-
-static bool
-was_done (const struct incident_act *act)
-{
-  return strncmp (act->why, NOT_DONE, sizeof NOT_DONE - 1) != 0;
-}
 
 /* So long the guest has stood for it by now, or stood; at most: from when it
  * was on its way to the disk. */
@@ -86,9 +78,9 @@ on_intent_stored (const struct error *err, struct json_object *answer,
 
   incident_answered (i->a);
   if (!i->fn (err, i->arg) && act)
-    over (i->a, act, ACT_DROPPED, NOT_DONE ": too late");
+    over (i->a, act, ACT_DROPPED, INCIDENT_NOT_DONE ": too late");
   else if (err && act)
-    over (i->a, act, ACT_DROPPED, NOT_DONE ": it was not on disk");
+    over (i->a, act, ACT_DROPPED, INCIDENT_NOT_DONE ": it was not on disk");
   free (i);
 }
 
@@ -116,7 +108,7 @@ incident_act_begins (struct active *a, const char *undo,
   else if (incident_intend (&a->inc, undo, clock_wall_ms (), &act, &err) == 0
            && open_elsewhere (a, act->act))
     {
-      incident_act_over (act, ACT_DROPPED, NOT_DONE);
+      incident_act_over (act, ACT_DROPPED, INCIDENT_NOT_DONE);
       error_set (&err, EBUSY, "an earlier change of it is not undone yet");
     }
   if (err.code)
@@ -236,7 +228,8 @@ static void
 failed (struct active *a, struct incident_act *act, const char *why)
 {
   const struct collect_undoer *undoer = collect_undoer_find (act->act);
-  uint64_t wait = MOST_MS;
+  uint64_t most = undoer && undoer->most_ms ? undoer->most_ms : MOST_MS;
+  uint64_t now = loop_now (a->all->env.loop), wait;
 
   if (undoer && undoer->tries && a->undo_tries + 1 >= undoer->tries)
     {
@@ -244,11 +237,10 @@ failed (struct active *a, struct incident_act *act, const char *why)
       give_up (a, act, undoer, why);
       return;
     }
-  if (a->undo_tries < 8)
-    wait = FIRST_MS << a->undo_tries;
+  wait = (uint64_t) FIRST_MS << (a->undo_tries < 16 ? a->undo_tries : 16);
   a->undo_tries++;
-  a->undo_at_ms = loop_now (a->all->env.loop)
-                  + (wait < MOST_MS ? wait : MOST_MS);
+  a->undo_tried_ms = now;
+  a->undo_at_ms = now + (wait < most ? wait : most);
   snprintf (act->why, sizeof (act->why), "%.119s", why);
   log_guest (LOG_LEVEL_WARN, a->inc.inc.uuid,
              "guest=\"%s\" incident=%s: %s can't be undone (tried %u times): "
@@ -356,6 +348,19 @@ undo_one (struct active *a, struct incident_act *act)
     failed (a, act, error_text (&err));
 }
 
+/* A guest that was booted again is not asked: what it had is past.  One that is
+ * not found may yet be found. */
+static bool
+lives_on (const struct active *a, const struct incident_act *act)
+{
+  const struct collect_undoer *undoer = collect_undoer_find (act->act);
+  const struct guest *g CLEANUP_GUEST = NULL;
+
+  return !undoer
+         || registry_find (a->all->env.registry, a->inc.inc.uuid, &g, NULL) < 0
+         || !is_past (a, undoer, g);
+}
+
 /* Its collector is not at work any more. */
 static bool
 is_left (const struct active *a)
@@ -374,7 +379,7 @@ incidents_undo (struct incidents *in)
 
       if (!act || !is_left (a))
         continue;
-      if (now >= a->undo_at_ms)
+      if (now >= a->undo_at_ms || !lives_on (a, act))
         undo_one (a, act);
       if (a->undo_at_ms > now && a->undo_at_ms < next)
         next = a->undo_at_ms;
@@ -383,6 +388,26 @@ incidents_undo (struct incidents *in)
     timer_at (in->undo, next);
   else
     timer_stop (in->undo);
+}
+
+/* Who has more patience with a guest that is mute need not have it any more;
+ * but a guest that now speaks and now does not has it no more often than one of
+ * less patience. */
+void
+incidents_alive (struct incidents *in, const char *uuid)
+{
+  bool sooner = false;
+
+  for (struct active *a = in->first; a; a = a->next)
+    if (strcmp (a->inc.inc.uuid, uuid) == 0 && a->undo_tries
+        && incident_act_open (&a->inc, NULL)
+        && a->undo_at_ms > a->undo_tried_ms + MOST_MS)
+      {
+        a->undo_at_ms = a->undo_tried_ms + MOST_MS;
+        sooner = true;
+      }
+  if (sooner)
+    incidents_undo (in);
 }
 
 bool
@@ -425,7 +450,8 @@ all_stood (const struct active *a, uint64_t *ret)
     {
       const struct incident_act *act = &a->inc.acts[i];
 
-      if (act->state == ACT_DROPPED && was_done (act) && stood_ms (act))
+      if (act->state == ACT_DROPPED && incident_act_was_done (act)
+          && stood_ms (act))
         return false;
       if (act->state == ACT_OPEN)
         *ret += stood_ms (act);

@@ -5,7 +5,6 @@
  */
 #include "supervisor/incidents/diagnose.h"
 #include "supervisor/incidents/incidents_impl.h"
-#include "supervisor/links/writer_link.h"
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -45,11 +44,9 @@ void
 incident_store_file (struct active *a, const char *name, uint64_t offset,
                      const void *data, size_t len)
 {
-  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
-
   a->awaited++;
-  sink->artifact (sink, a->inc.id, name, offset, data, len, on_file_stored,
-                  a);
+  writer_link_artifact (a->all->env.writer, a->inc.id, name, offset, data,
+                        len, on_file_stored, a);
 }
 
 static void

@@ -23,6 +23,7 @@
 
 #include "supervisor/incidents/diagnose.h"
 #include "supervisor/incidents/incidents.h"
+#include "supervisor/links/writer_link.h"
 
 #include "base/error.h"
 
@@ -39,7 +40,7 @@ struct timer;
 #define MAX_WATCHERS 16 /* of one incident */
 #define FIND_GUESTS_MS 15000
 /* For who could not be asked, or what nobody has confirmed: it is looked at,
- * but nothing is typed. */
+ * but nothing is typed, pressed or sent. */
 #define CAREFUL_PLAYBOOK "quick"
 /* Diagnoses that have begun, at most: each takes memory for its facts.  How
  * many of them are at it at once is max_diagnoses. */
@@ -123,6 +124,7 @@ struct active
   char undoing[24];     /* the act that a job undoes now, "" = none */
   unsigned undo_tries;  /* of the act that is open, that failed */
   uint64_t undo_at_ms;  /* not before */
+  uint64_t undo_tried_ms; /* in vain, when last */
   uint64_t stood_ms;    /* the guest, for acts that are undone */
 };
 
@@ -266,6 +268,8 @@ void incident_act_undone (struct active *a, const char *name);
 void incident_acts_recall (struct active *a);
 /* Begins what of the open ones nobody is at. */
 void incidents_undo (struct incidents *in);
+/* That guest shows life: it may let be undone what it did not before. */
+void incidents_alive (struct incidents *in, const char *uuid);
 /* Is something to be undone before that guest is looked at? */
 bool incidents_undo_first (const struct incidents *in, const char *uuid);
 /* What its collectors did not undo themselves, for the bundle. */
@@ -315,7 +319,10 @@ int incidents_hear (struct incidents *in, struct error *err);
 void incidents_known (struct incidents *in);
 /* Ends those whose scenario is not bound to their guest any more. */
 void incidents_orphans (struct incidents *in);
-/* Trouble that this guest's state shows: incidents_state.c. */
+/* Trouble that this guest's state shows, or how it changed: incidents_state.c.
+ */
 void incidents_seen (struct incidents *in, const struct guest *g);
+void incidents_state (struct incidents *in, const struct guest *was,
+                      const struct guest *now);
 
 #endif

@@ -19,7 +19,6 @@
  */
 #include "supervisor/incidents/diagnose.h"
 #include "supervisor/incidents/incidents_impl.h"
-#include "supervisor/links/writer_link.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -150,12 +149,10 @@ on_durable (const struct error *err, struct json_object *answer, void *arg)
 void
 incident_put_then (struct active *a, incident_done_fn *done, void *arg)
 {
-  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
-
   a->inc.rev++;
   a->inc.children = incident_children_json (a);
   a->awaited += done != NULL;
-  sink->put (sink, &a->inc, done, arg);
+  writer_link_put (a->all->env.writer, &a->inc, done, arg);
   json_object_put (steal_ptr (&a->inc.children));
 }
 

@@ -5,7 +5,6 @@
  */
 #include "supervisor/incidents/incidents_impl.h"
 #include "supervisor/incidents/summary.h"
-#include "supervisor/links/writer_link.h"
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -73,18 +72,15 @@ note_judged (struct active *a)
 void
 incident_close_without (struct active *a)
 {
-  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
-
   note_judged (a);
   incident_put (a);
   a->awaited++;
-  sink->pack (sink, a->inc.id, NULL, on_packed, a);
+  writer_link_pack (a->all->env.writer, a->inc.id, NULL, on_packed, a);
 }
 
 void
 incident_pack (struct active *a, struct json_object *head)
 {
-  struct incident_sink *sink = writer_link_incidents (a->all->env.writer);
   CLEANUP_BUF struct buf text = BUF_INIT (TIMELINE_BYTES);
   CLEANUP_BUF struct buf ansi = BUF_INIT (80u << 10);
 
@@ -111,5 +107,5 @@ incident_pack (struct active *a, struct json_object *head)
   json_object_object_add (head, "incident", incident_to_json (&a->inc));
   json_object_put (steal_ptr (&a->inc.children));
   a->awaited++;
-  sink->pack (sink, a->inc.id, head, on_packed, a);
+  writer_link_pack (a->all->env.writer, a->inc.id, head, on_packed, a);
 }

@@ -5,7 +5,6 @@
  * of the others it is known how they ended.
  */
 #include "supervisor/incidents/incidents_impl.h"
-#include "supervisor/links/writer_link.h"
 
 #include "base/json.h"
 #include "base/log.h"

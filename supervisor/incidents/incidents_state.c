@@ -46,11 +46,9 @@ incidents_seen (struct incidents *in, const struct guest *g)
 }
 
 void
-incidents_changed (struct incidents *in, const struct guest *was,
-                   const struct guest *now)
+incidents_state (struct incidents *in, const struct guest *was,
+                 const struct guest *now)
 {
-  if (!now)
-    return;
   incidents_seen (in, now);
   /* Only who is seen to die: one that was found dead may have been so for
    * weeks. */

@@ -405,6 +405,8 @@ incidents_outcome (const struct binding_info *info, enum health_change change,
                  && strcmp (a->inc.scenario, info->scenario->name) == 0;
   bool held = a && hold_flapping (a, info, change);
 
+  if (change == HEALTH_BECAME_WELL)
+    incidents_alive (in, info->guest->inc.uuid);
   if (flapped && !held && info->health == HEALTH_FAILED)
     {
       /* It does not come back any more: that is another trouble, which nobody
@@ -543,6 +545,10 @@ incidents_guest (struct incidents *in, enum guest_change change,
       /* Its labels may be others. */
       perhaps_orphan (a);
     }
+  if (change >= GUEST_REBOOTED)
+    incidents_undo (in);
+  if (now)
+    incidents_state (in, was, now);
 }
 
 /* ---- suspicions: facts ---- */
@@ -607,6 +613,7 @@ on_kernel_event (const struct fact *f, void *arg)
     return;
   if (registry_find (in->env.registry, f->inc.uuid, &g, NULL) < 0)
     return;
+  incidents_alive (in, f->inc.uuid);
   /* Of a life that is over there is nothing to look at any more. */
   if (!incarnation_equal (&g->inc, &f->inc) || g->intent != INTENT_RUN)
     return;
@@ -625,6 +632,7 @@ on_stage (const struct fact *f, void *arg)
       || (strcmp (f->text, text_stage_names[STAGE_USERSPACE]) != 0
           && strcmp (f->text, text_stage_names[STAGE_LOGIN]) != 0))
     return;
+  incidents_alive (in, f->inc.uuid);
   a = incidents_standing_of (in, f->inc.uuid);
   if (a && a->perhaps_rebooted && is_text (&a->inc)
       && !incarnation_equal (&a->inc.inc, &f->inc))

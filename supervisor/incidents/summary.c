@@ -234,6 +234,47 @@ questions (struct json_object *head, struct buf *out)
     }
 }
 
+/* Did it find that the guest, or this host, has no such thing?  That is no
+ * failure, and the same in each bundle. */
+static bool
+has_none (struct json_object *head, const char *collector)
+{
+  struct json_object *l = json_get (head, "collectors");
+
+  for (size_t i = 0; i < json_count (l); i++)
+    {
+      struct json_object *o = json_object_array_get_idx (l, i);
+      const char *name = json_get_str (o, "name");
+
+      if (name && strcmp (name, collector) == 0)
+        return json_get_bool (o, "none", false);
+    }
+  return false;
+}
+
+/* In one line, behind what was to be got and was not. */
+static void
+not_there (struct json_object *head, struct buf *out)
+{
+  struct json_object *l = json_get (head, "gaps");
+  char text[400] = "";
+  size_t len = 0;
+
+  for (size_t i = 0; i < json_count (l) && len < sizeof (text); i++)
+    {
+      struct json_object *o = json_object_array_get_idx (l, i);
+      const char *who = json_get_str (o, "collector");
+      const char *why = json_get_str (o, "why");
+
+      if (who && has_none (head, who))
+        len += (size_t) snprintf (text + len, sizeof (text) - len,
+                                  "%s%.60s (%.120s)", len ? ", " : "", who,
+                                  why ? why : "");
+    }
+  if (text[0])
+    item (out, "not to be had of this guest", text);
+}
+
 /* "all of it" tells nobody of what. */
 static void
 gaps (struct json_object *head, struct buf *out)
@@ -252,6 +293,8 @@ gaps (struct json_object *head, struct buf *out)
 
       who = who ? who : "";
       what = what ? what : "";
+      if (has_none (head, who))
+        continue;
       /* What is no file's name has blanks. */
       if (!strchr (what, ' '))
         who = "";
@@ -259,6 +302,7 @@ gaps (struct json_object *head, struct buf *out)
                 what);
       item (out, name, json_get_str (o, "why"));
     }
+  not_there (head, out);
 }
 
 #define WRAPPED(OUT, LABEL, FIELD, SAID) \

@@ -133,10 +133,21 @@ helper_main (int sock)
  * one guest's folder must not stand for all.  A mailbox is a file of the root
  * itself: each would be a folder of its own, and never refused.  Each disk
  * that is asked how it is is one of its own: a dead one says nothing of
- * another. */
+ * another.  Nor does a file that a QEMU has open. */
+static bool
+is_image (const struct open_req *req)
+{
+  return req->kind == OPEN_PROC && strstr (req->path, "/fd/");
+}
+
 static void
 folder_of (const struct open_req *req, char *dst, size_t n)
 {
+  if (is_image (req))
+    {
+      snprintf (dst, n, "%.180s/%.32s (image)", req->root, req->path);
+      return;
+    }
   if (req->kind == OPEN_MAILBOX)
     {
       snprintf (dst, n, "%.180s (mailboxes)", req->root);
@@ -249,33 +260,35 @@ busy_in (const struct openers *o, const struct ask *a, bool *ret_stuck)
   return n;
 }
 
-/* How many helpers all of a kind may have, in however many folders; 0 = it is
+/* How many helpers all like it may have, in however many folders; 0 = that is
  * not bounded. */
 static unsigned
-most_of (enum open_kind kind)
+most_of (const struct open_req *req)
 {
-  return kind == OPEN_MAILBOX  ? OPENERS_OF_MAILBOXES
-         : kind == OPEN_HEALTH ? OPENERS_OF_HEALTH
-                               : 0;
+  return req->kind == OPEN_MAILBOX  ? OPENERS_OF_MAILBOXES
+         : req->kind == OPEN_HEALTH ? OPENERS_OF_HEALTH
+         : is_image (req)           ? OPENERS_OF_IMAGES
+                                    : 0;
 }
 
-/* Is there a helper for a, of those that its kind may have?  No hope for it:
- * none of these comes back. */
+/* Is there a helper for a, of those that such may have?  All stuck: none of
+ * these comes back. */
 static bool
-kind_may (const struct openers *o, const struct ask *a, bool *ret_stuck)
+kind_may (const struct openers *o, const struct ask *a, bool *ret_all_stuck)
 {
-  unsigned n = 0, stuck = 0, most = most_of (a->req.kind);
+  unsigned n = 0, stuck = 0, most = most_of (&a->req);
 
+  *ret_all_stuck = false;
   if (!most)
     return true;
   for (const struct helper *h = o->helpers; h; h = h->next)
-    if (h->ask && h->ask->req.kind == a->req.kind)
+    if (h->ask && h->ask->req.kind == a->req.kind
+        && is_image (&h->ask->req) == is_image (&a->req))
       {
         n++;
         stuck += h->given_up;
       }
-  if (stuck >= most)
-    *ret_stuck = true;
+  *ret_all_stuck = stuck >= most;
   return n < most;
 }
 
@@ -451,11 +464,19 @@ move_on (struct openers *o, struct ask *a)
 {
   char why[320];
   struct helper *h;
-  bool stuck;
+  bool stuck, all;
   unsigned n = busy_in (o, a, &stuck);
-  bool may = kind_may (o, a, &stuck);
+  bool may = kind_may (o, a, &all);
 
-  if (stuck)
+  /* That says nothing of this one: it is not late. */
+  if (all && !stuck && is_image (&a->req))
+    {
+      ask_fail (a, EAGAIN, "too many images of guests are stuck to open "
+                           "another");
+      ask_free (a);
+      return true;
+    }
+  if (stuck || all)
     {
       snprintf (why, sizeof (why), "%.200s does not answer: an earlier open "
                 "there is still stuck", a->folder);

@@ -8,11 +8,13 @@
  * than OPENERS_SLOW_MS is given up; its helper is left to it, and as long as
  * it is stuck, the same path is refused at once, and with OPENERS_PER_FOLDER
  * stuck helpers all that lies in the same folder (root and first component; of
- * mailboxes, the root; a disk that is asked how it is, OPEN_HEALTH, is one by
- * itself).  Mailboxes lie where guests' disks do, and are read to
- * find out that they are some: however many of their folders are dead, they
- * get no more than OPENERS_OF_MAILBOXES helpers, and disks that are asked how
- * they are no more than OPENERS_OF_HEALTH.
+ * mailboxes, the root; a disk that is asked how it is, OPEN_HEALTH, and a file
+ * that a QEMU has open, "PID/fd/N", are each one by itself).  Mailboxes lie
+ * where guests' disks do, and are read to find out that they are some: however
+ * many of their folders are dead, they get no more than OPENERS_OF_MAILBOXES
+ * helpers, disks that are asked how they are no more than OPENERS_OF_HEALTH,
+ * and files of QEMUs OPENERS_OF_IMAGES: of these -EAGAIN says so, for what is
+ * refused by that alone is not late.
  */
 #ifndef HANGDOG_SUPERVISOR_OPENERS_H
 #define HANGDOG_SUPERVISOR_OPENERS_H
@@ -26,10 +28,11 @@ struct open_req;
 struct openers;
 
 #define OPENERS_SLOW_MS 1000
-#define OPENERS_MAX 16
+#define OPENERS_MAX 20
 #define OPENERS_PER_FOLDER 2
 #define OPENERS_OF_MAILBOXES 8
 #define OPENERS_OF_HEALTH 4
+#define OPENERS_OF_IMAGES 4
 #define OPENERS_QUEUED 4096
 
 /* Called once per request, on the loop; the descriptors are the callee's.

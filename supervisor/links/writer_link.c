@@ -48,7 +48,6 @@ struct declared
 
 struct writer_link
 {
-  struct incident_sink incidents;
   struct console_sink consoles;
   struct loop *loop;
   struct timer *flush;
@@ -194,7 +193,7 @@ keep (struct writer_link *wl, struct json_object *head, const void *body,
   send_kept (wl);
 }
 
-/* ---- incident sink ---- */
+/* ---- incidents ---- */
 
 static struct json_object *
 request (const char *op, const char *incident)
@@ -206,12 +205,10 @@ request (const char *op, const char *incident)
   return head;
 }
 
-static void
-put_incident (struct incident_sink *self, const struct incident *inc,
-              incident_done_fn *done, void *arg)
+void
+writer_link_put (struct writer_link *wl, const struct incident *inc,
+                 incident_done_fn *done, void *arg)
 {
-  struct writer_link *wl
-      = container_of (self, struct writer_link, incidents);
   CLEANUP_JSON struct json_object *json = incident_to_json (inc);
   const char *text
       = json_object_to_json_string_ext (json, JSON_C_TO_STRING_PRETTY);
@@ -226,13 +223,11 @@ put_incident (struct incident_sink *self, const struct incident *inc,
   keep (wl, head, text, strlen (text), done, arg);
 }
 
-static void
-put_artifact (struct incident_sink *self, const char *id, const char *name,
-              uint64_t offset, const void *data, size_t len,
-              incident_done_fn *done, void *arg)
+void
+writer_link_artifact (struct writer_link *wl, const char *id,
+                      const char *name, uint64_t offset, const void *data,
+                      size_t len, incident_done_fn *done, void *arg)
 {
-  struct writer_link *wl
-      = container_of (self, struct writer_link, incidents);
   struct json_object *head = request ("artifact", id);
 
   json_add_str (head, "name", name);
@@ -240,12 +235,10 @@ put_artifact (struct incident_sink *self, const char *id, const char *name,
   keep (wl, head, data, len, done, arg);
 }
 
-static void
-put_pack (struct incident_sink *self, const char *id, struct json_object *mf,
-          incident_done_fn *done, void *arg)
+void
+writer_link_pack (struct writer_link *wl, const char *id,
+                  struct json_object *mf, incident_done_fn *done, void *arg)
 {
-  struct writer_link *wl
-      = container_of (self, struct writer_link, incidents);
   struct json_object *head = request ("pack", id);
 
   if (!mf)
@@ -413,11 +406,6 @@ writer_link_new (struct loop *loop, const struct writer_link_ops *ops,
 
   if (!wl)
     return error_set (err, ENOMEM, "no memory for the writer's channel");
-  wl->incidents = (struct incident_sink){
-    .put = put_incident,
-    .artifact = put_artifact,
-    .pack = put_pack,
-  };
   wl->consoles = (struct console_sink){
     .bytes = sink_bytes,
     .gone = sink_gone,
@@ -505,12 +493,6 @@ size_t
 writer_link_kept (const struct writer_link *wl)
 {
   return wl->kept_bytes;
-}
-
-struct incident_sink *
-writer_link_incidents (struct writer_link *wl)
-{
-  return &wl->incidents;
 }
 
 const struct console_sink *

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The daemon's end of the writer: the incident sink, the console sink and
- * requests.  While the writer is away (it crashed, it restarts), what must
- * not be lost waits here, bounded; console bytes become gaps.
+ * The daemon's end of the writer: incidents, the console sink and requests.
+ * While the writer is away (it crashed, it restarts), what must not be lost
+ * waits here, bounded; console bytes become gaps.
  */
 #ifndef HANGDOG_SUPERVISOR_WRITER_LINK_H
 #define HANGDOG_SUPERVISOR_WRITER_LINK_H
@@ -37,7 +37,21 @@ bool writer_link_connected (const struct writer_link *wl);
 /* Bytes that it has not answered for yet. */
 size_t writer_link_kept (const struct writer_link *wl);
 
-struct incident_sink *writer_link_incidents (struct writer_link *wl);
+/* Called on the loop thread, with err set on failure. */
+typedef void incident_done_fn (const struct error *err,
+                               struct json_object *answer, void *arg);
+/* Durable before done: nothing is done about an incident before that.  At any
+ * time: what was packed is only brought up to date, if it is there. */
+void writer_link_put (struct writer_link *wl, const struct incident *inc,
+                      incident_done_fn *done, void *arg);
+void writer_link_artifact (struct writer_link *wl, const char *id,
+                           const char *name, uint64_t offset,
+                           const void *data, size_t len,
+                           incident_done_fn *done, void *arg);
+/* head NULL: no bundle is made of it, what it had is removed. */
+void writer_link_pack (struct writer_link *wl, const char *id,
+                       struct json_object *head, incident_done_fn *done,
+                       void *arg);
 const struct console_sink *writer_link_consoles (struct writer_link *wl);
 
 /* Any request of docs/writer-protocol.md.  -ENOTCONN while it is away. */

@@ -75,6 +75,7 @@ struct said
   uint64_t since_ms, id;
   unsigned source; /* whose id */
   unsigned more;   /* since then, not told */
+  int64_t stamp_us; /* of the latest; -1 = none */
   bool trouble;
   char title[TEXT_TITLE_MAX];
 };

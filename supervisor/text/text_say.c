@@ -89,12 +89,13 @@ text_trouble_free_ (struct texts *t, struct text_guest *g)
 
 static void
 publish (struct text_source *s, const char *name, const char *text,
-         unsigned more)
+         unsigned more, int64_t stamp_us)
 {
   struct fact f;
 
   fact_text (&f, &s->inc, name, "console", text, strlen (text));
   f.more = more;
+  f.kernel_us = stamp_us > 0 ? (uint64_t) stamp_us : 0;
   fact_publish (s->all->bus, &f);
 }
 
@@ -108,10 +109,10 @@ say (struct text_source *s, const struct said *d, unsigned more)
   if (d->trouble)
     {
       snprintf (name, sizeof name, "kernel.trouble.%s", d->kind);
-      publish (s, name, d->title, more);
+      publish (s, name, d->title, more, d->stamp_us);
     }
   snprintf (name, sizeof name, "kernel.event.%s", d->kind);
-  publish (s, name, d->title, more);
+  publish (s, name, d->title, more, d->stamp_us);
 }
 
 static void
@@ -163,6 +164,7 @@ tell (struct text_source *s, struct text_trouble *tr,
       d->more++;
       d->id = e->id;
       d->source = s->serial;
+      d->stamp_us = e->stamp_us;
       snprintf (d->title, sizeof d->title, "%s", e->title);
       hold (s);
       return;
@@ -177,6 +179,7 @@ tell (struct text_source *s, struct text_trouble *tr,
                       .id = e->id,
                       .source = s->serial,
                       .since_ms = same ? d->since_ms : now,
+                      .stamp_us = e->stamp_us,
                       .trouble = e->severity >= SEVERITY_ERROR };
   snprintf (d->title, sizeof d->title, "%s", e->title);
   if (!take_token (&tr->facts, SAID_BURST, SAID_REFILL_MS, now))
@@ -186,8 +189,8 @@ tell (struct text_source *s, struct text_trouble *tr,
     }
   if (d->trouble && e->class_[0])
     {
-      publish (s, "kernel.class", e->class_, 0);
-      publish (s, "kernel.title", e->title, 0);
+      publish (s, "kernel.class", e->class_, 0, e->stamp_us);
+      publish (s, "kernel.title", e->title, 0, e->stamp_us);
     }
   say (s, d, 0);
 }
@@ -523,13 +526,13 @@ say_stage (struct text_source *s, uint64_t now)
   }
   stage_name (s, primary, "guest.stage", name);
   if (is->stage != was->stage)
-    publish (s, name, text_stage_names[is->stage], 0);
+    publish (s, name, text_stage_names[is->stage], 0, -1);
   stage_name (s, primary, "guest.stop", name);
   if (is->stop != was->stop)
-    publish (s, name, text_stop_names[is->stop], 0);
+    publish (s, name, text_stop_names[is->stop], 0, -1);
   stage_name (s, primary, "kernel.release", name);
   if (is->release[0] && strcmp (is->release, was->release) != 0)
-    publish (s, name, is->release, 0);
+    publish (s, name, is->release, 0, -1);
   stage_name (s, primary, "kernel.boots", name);
   if (is->boots != was->boots)
     {

@@ -140,11 +140,7 @@ take_outcome (struct binding *bd, const struct outcome_report *report,
   else
     bd->no_verdict++;
   history_add (&bd->history, report->outcome, report->took_ms, now);
-  health_sure (&bd->health, bd->scenario, report);
-  change = health_feed (&bd->health, bd->scenario, report->outcome, now);
-  if (health_mute (&bd->health, bd->scenario, report)
-      && change == HEALTH_SAME)
-    change = HEALTH_BECAME_MUTE;
+  change = health_take (&bd->health, bd->scenario, report, now);
   publish (bd, report);
   if (bd->health.flap.flapping != was_flapping)
     binding_flapping_ (bd, !was_flapping);

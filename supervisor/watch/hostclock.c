@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/pressure.h"
 #include "base/units.h"
 
 #include <errno.h>
@@ -143,23 +144,18 @@ open_one (const char *path)
   return open (path, O_RDONLY | O_CLOEXEC);
 }
 
-/* "some avg10=1.23 ..."; < 0 when there is none. */
+/* < 0 when there is none. */
 static double
-psi_of (int fd, const char *line)
+psi_of (int fd, const char *kind)
 {
-  char text[256], *at, *end;
+  char text[256];
   ssize_t n = fd < 0 ? -1 : pread (fd, text, sizeof (text) - 1, 0);
   double v;
 
   if (n <= 0)
     return -1;
   text[n] = '\0';
-  at = strstr (text, line);
-  at = at ? strstr (at, "avg10=") : NULL;
-  if (!at)
-    return -1;
-  v = strtod (at + 6, &end);
-  return end > at + 6 ? v : -1;
+  return pressure_avg10 (text, kind, &v) ? v : -1;
 }
 
 static void
@@ -194,8 +190,8 @@ sample (struct hostclock *h, struct host_sample *ret)
   ret->boot_ms = clock_boot_ms ();
   ret->mono_ms = clock_ms ();
   read_sched (h, ret);
-  ret->cpu_some = psi_of (h->cpu_fd, "some ");
-  ret->memory_full = psi_of (h->memory_fd, "full ");
+  ret->cpu_some = psi_of (h->cpu_fd, "some");
+  ret->memory_full = psi_of (h->memory_fd, "full");
 }
 
 /* ---- gaps ---- */

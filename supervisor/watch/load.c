@@ -129,7 +129,8 @@ load_scenarios (struct opener *opener, const struct config *cfg,
   return 0;
 }
 
-/* Nothing in the guest notices it, nor what is collected when it fails. */
+/* Nothing in the guest notices it, nor what is collected when it fails: its
+ * playbook is one that gives the guest nothing, no key either. */
 static const char builtin[]
     = "{ \"schema\": \"" SCENARIO_SCHEMA "\", \"name\": \"heartbeat\","
       "  \"kind\": \"memory-heartbeat\", \"playbook\": \"quick\","

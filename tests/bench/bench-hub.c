@@ -57,7 +57,7 @@ struct bench
   pid_t pid;
   FILE *to, *from; /* of the fakes */
   atomic_uint thread, next, ok, wrong, refused;
-  atomic_uint talks[TALK_MAX];
+  atomic_uint talks[ASK_MAX];
   uint64_t slowest_ms;
   unsigned long pss_kib;
 };
@@ -266,13 +266,13 @@ one_dialogue (struct bench *b, unsigned i)
     }
   if (session_command (s, "uptime", start + 10000, &ret, NULL) == 0)
     {
-      bool ok = ret.talk == TALK_OK && ret.status == 0
+      bool ok = ret.end == ASK_OK && ret.status == 0
                 && strstr (buf_str (&ret.output), "load average: 0.00");
 
       atomic_fetch_add (ok ? &b->ok : &b->wrong, 1);
-      atomic_fetch_add (&b->talks[ret.talk], 1);
+      atomic_fetch_add (&b->talks[ret.end], 1);
       if (!ok)
-        fprintf (stderr, "console %u: %s: %s\n", i, talk_names[ret.talk],
+        fprintf (stderr, "console %u: end %d: %s\n", i, ret.end,
                  ret.detail);
       command_result_done (&ret);
     }

@@ -171,8 +171,12 @@ hd_new_pid() { # daemon|writer OLD: true once another one runs
     [ -n "$p" ] && [ "$p" != "$2" ]
 }
 rows() { hd status --json 2>/dev/null | jq -r "$1" 2>/dev/null; }
+# The built-in heartbeat is not meant: it is there before a test's own documents are read, and goes when they are.
+bound_own='select(.row=="scenario" and .scenario!="heartbeat")'
 # scenario_of GUEST MEMBER: of the guest's first binding
-scenario_of() { rows "select(.row==\"scenario\" and .guest==\"$1\") | .$2" | head -n 1; }
+scenario_of() { rows "$bound_own | select(.guest==\"$1\") | .$2" | head -n 1; }
+# bindings N: there are so many.
+bindings() { [ "$(rows "$bound_own | .guest" | wc -l)" = "$1" ]; }
 console_of() { rows "select(.row==\"console\" and .guest==\"$1\") | .$2" | head -n 1; }
 incidents() { rows 'select(.row=="incident") | .id' | wc -l; }
 # A guest's probe has gone well once more than N times.

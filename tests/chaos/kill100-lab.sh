@@ -6,20 +6,29 @@
 # kernel is quiet (so its loglevel is raised for its dumps), and it is stopped for a moment (collector gdb, allowed here).  Killed in turn: daemon, keeper,
 # writer, parser, the helpers that make the page and ask over http, and a client that reads the console.  After each: no
 # bundle is torn, the incident of that hang is there once, the guest runs, its loglevel is what it was, and it answers over
-# its console again, so the input focus of that mux is where it was.
+# its console again.
+#
+# WAY=mux: of a guest without a keyboard, whose kernel has its console behind the other one of that mux, so that each key moves the
+# input focus there and back: kill100-mux-lab.sh.  That it is where it was is shown by the console's answers.
 #
 # The seed is printed; SEED=N takes the same turns and moments again.  Part of make check-long.
 . "${HANGDOG_SRC:-${srcdir:-.}}/tests/chaos/chaos.sh"
-chaos_init kill100-lab jq curl zstd
+way=${WAY:-keyboard}
+chaos_init "kill100-lab $way" jq curl zstd
 points=${POINTS:-100}
 RANDOM=${SEED:=$$}
-step "SEED=$SEED POINTS=$points"
+step "SEED=$SEED POINTS=$points WAY=$way"
 kinds=(daemon keeper writer parser report net console)
 
 chaos_lab
 mkdir "$work/gdb"
 lab_disk "$work/disk" 32M || exit $?
-lab_start_eve web profile=quiet sysrq=1 consoles=hvc0 append=lab.hung_task=0 disk="$work/disk" \
+case $way in
+    keyboard) console=hvc0 append=lab.hung_task=0 ;;
+    mux) console=ttyS0 append='lab.hung_task=0 lab.consoles=hvc0 i8042.nokbd' ;;
+    *) die "WAY=$way: keyboard or mux" ;;
+esac
+lab_start_eve web profile=quiet sysrq=1 "consoles=$console" "append=$append" disk="$work/disk" \
     args="-gdb unix:$work/gdb/web,server=on,wait=off" || exit $?
 lab_wait_up web 180 || exit 1
 chaos_controller
@@ -137,10 +146,11 @@ window=$(since_ms "$at")
 hd bundle cat "$work/got.tar.zst" manifest.json | jq -r '.impact[].what' >"$work/impact"
 grep -q 'back to' "$work/impact" || die "the loglevel was not raised: $(cat "$work/impact")"
 grep -q 'stopped the guest' "$work/impact" || die "the guest was not stopped: $(cat "$work/impact")"
+[ "$way" = keyboard ] || grep -q '"act":"focus"' "$work/impact" || die "the focus was not moved: $(cat "$work/impact")"
 step "undisturbed: $window ms from the hang to all of it being looked at; loglevels $before"
 
 declare -A killed
-raised=0 stopped=0 missed=0 turn=()
+raised=0 stopped=0 moved=0 missed=0 turn=()
 for ((n = 1; n <= points; n++)); do
     # Each kind once, in an order of its own each time: three deaths of a daemon of one keeper's would end its work.
     [ ${#turn[@]} -gt 0 ] || mapfile -t turn < <(for kind in "${kinds[@]}"; do echo "$RANDOM $kind"; done | sort -n | cut -d' ' -f2)
@@ -162,6 +172,7 @@ for ((n = 1; n <= points; n++)); do
     killed[$kind]=$((${killed[$kind]:-0} + 1))
     half_done loglevel && raised=$((raised + 1))
     half_done vm-paused && stopped=$((stopped + 1))
+    half_done focus && moved=$((moved + 1))
     if [ "$kind" = keeper ]; then
         { wait "$keeper"; } 2>/dev/null
         hd_start
@@ -175,4 +186,4 @@ by=''
 for kind in "${kinds[@]}"; do by="$by, $kind ${killed[$kind]:-0}"; done
 hang
 step "$points points, by process${by#,}: 0 torn, 0 lost, 0 doubled, 0 left stopped, 0 with another loglevel or focus"
-step "at $raised of them the loglevel was raised, at $stopped the guest was to be stopped; $missed times somebody was gone before he was killed"
+step "at $raised of them the loglevel was raised, at $stopped the guest was to be stopped, at $moved the focus was to be moved; $missed times somebody was gone before he was killed"

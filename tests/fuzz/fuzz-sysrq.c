@@ -5,6 +5,7 @@
  */
 #include "tests/unit/kernel-text/dump.h"
 
+#include "base/buf.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
@@ -47,6 +48,7 @@ check_tasks (const struct sysrq_dump *d)
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
+  struct buf shown CLEANUP_BUF = BUF_INIT (64u << 20);
   struct json_object *docs[2];
   struct json_doc *doc = NULL;
   const char *text;
@@ -60,6 +62,8 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 
       check_tasks (d);
       docs[i] = sysrq_dump_to_json (d);
+      if (i == 0)
+        sysrq_dump_show (d, &shown);
       sysrq_dump_free (d);
       MUST (docs[i]);
     }
@@ -67,6 +71,12 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   text = json_object_to_json_string_ext (docs[0], JSON_C_TO_STRING_PLAIN);
   MUST (json_parse (text, strlen (text), JSON_WIRE, "dump", 64u << 20, &doc,
                     NULL)
+        == 0);
+  json_doc_free (doc);
+  doc = NULL;
+  MUST (!shown.cut);
+  MUST (json_parse (buf_str (&shown), shown.len, JSON_WIRE, "shown",
+                    64u << 20, &doc, NULL)
         == 0);
   json_doc_free (doc);
   json_object_put (docs[0]);

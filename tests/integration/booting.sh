@@ -48,6 +48,7 @@ until_ok 5 stands kernel || { hd status web; die "its boot was not seen"; }
 # Not before: a guest of which nothing is known is asked.
 scenarios
 kill -HUP "$keeper"
+until_ok 15 bindings 2 || { hd status; die "the scenarios are not taken"; }
 silent kernel
 fake_tell web 'say 0 [    2.000000] Run /init as init process\r\n\r\nWelcome to Debian GNU/Linux 12 (bookworm)!\r\n\r\n'
 silent userspace

@@ -286,6 +286,8 @@ code 3 "$hangdog" bundle verify a.tar.zst --attachments elsewhere
 # An option of another's usage is not ignored, nor called what it is not.
 code 2 "$hangdog" bundle ls a.tar.zst --attachments elsewhere
 grep -q '"--attachments" is not for bundle ls (see' err || die "ls --attachments: $(cat err)"
+code 2 "$hangdog" bundle
+[ "$(awk 'length > 80' err | wc -l)" = 0 ] && grep -q '^ *ls FILE |$' err || die "its usage: $(cat err)"
 code 2 "$hangdog" bundle ls a.tar.zst --strict
 grep -q '"--strict" is not for bundle ls (see' err || die "ls --strict: $(cat err)"
 code 2 "$hangdog" bundle verify a.tar.zst --attachments elsewhere --attachments b

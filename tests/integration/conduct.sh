@@ -31,13 +31,13 @@ hd_start
 for g in one two; do until_ok 15 well_beyond "$g" 2 || die "$g is not well: $(hd status)"; done
 step "both are well"
 
-# ---- history ----
+# ---- history: "?" where this host itself had no processor for it ----
 h=$(rows 'select(.row=="scenario" and .guest=="one") | .history')
-jq -e '(.runs | test("^[+]{3,}$")) and .availability == 1 and .p50_ms <= .p90_ms and .p99_ms <= .max_ms' <<<"$h" >/dev/null \
+jq -e '(.runs | test("^[+?]{3,}$")) and .availability == 1 and .p50_ms <= .p90_ms and .p99_ms <= .max_ms' <<<"$h" >/dev/null \
     || die "its history: $h"
 jq -e '(.times_ms | length) == (.runs | length)' <<<"$(hd status one --json | jq -c 'select(.row=="scenario") | .history')" >/dev/null \
     || die "times of its runs: $(hd status one --json)"
-hd status one </dev/null | grep -Eq "^up +[+]+ +100.0 %" || die "it is not shown: $(hd status one </dev/null)"
+hd status one </dev/null | grep -Eq "^up +[+?]+ +100.0 %" || die "it is not shown: $(hd status one </dev/null)"
 step "history: $(jq -c . <<<"$h")"
 
 # ---- what there is ----
@@ -95,7 +95,7 @@ pids="$keeper $(hd_pid daemon) $(hd_pid writer)"
 for p in $pids; do kill -STOP "$p"; done
 sleep 3
 for p in $pids; do kill -CONT "$p"; done
-frozen() { [ "$(rows 'select(.row=="host") | .code')" = host-frozen ]; }
+frozen() { rows 'select(.row=="host") | .code' | grep -qx host-frozen; }
 until_ok 10 frozen || die "nothing is said of it: $(hd status --json | grep '"host"')"
 hd status </dev/null | grep -q '^host-frozen ' || die "it is not shown: $(hd status </dev/null)"
 step "$(rows 'select(.row=="host") | .says')"

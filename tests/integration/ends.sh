@@ -16,6 +16,7 @@ hd_() { timeout 120 "$build/hangdog" --config "$work/config.json" "$@" </dev/nul
 ours() { grep -lsa "$work/ru[n]" /proc/[0-9]*/cmdline | wc -l; }
 nobody() { [ "$(ours)" = 0 ]; }
 for sig in TERM KILL HUP; do
+    rm -f "$work/run/control" # the one before
     "$build/hangdog" --config "$work/config.json" wait alpha --for hung </dev/null >"$work/out" 2>&1 &
     pid=$!
     until_ok 20 test -S "$work/run/control" || die "a daemon for one command does not start"

@@ -29,10 +29,11 @@ lv_heard web AGENT_DOWN
 wait $!
 
 # ---- paused, saved ----
+called() { [ "$(lv_row web health)" = "$1" ]; }
 lab_virsh suspend web
 lv_heard web STOP user
 lv_is web paused pause
-exact "suspended: it is called" "$(lv_row web health)" held-off
+until_ok 5 called held-off || die "suspended: it is called $(lv_row web health)"
 was=$(scenario_of web failed)
 sleep 3
 exact "suspended for 3 s: probes that failed" $(($(scenario_of web failed) - was)) 0
@@ -79,7 +80,7 @@ lab_virsh reboot --mode acpi web >/dev/null 2>&1
 lab_virsh destroy web >/dev/null || die "destroy"
 lv_heard web SHUTDOWN destroyed
 lv_is web off stop
-exact "destroyed: it is called" "$(lv_row web health)" held-off
+until_ok 5 called held-off || die "destroyed: it is called $(lv_row web health)"
 lab_virsh undefine web >/dev/null || die "undefine"
 no_web() { [ -z "$(lv_row web name)" ]; }
 until_ok 5 no_web || { hd list; die "an undefined guest is still listed"; }

@@ -52,8 +52,7 @@ cat >"$work/scenarios/beat.json" <<EOJ
 EOJ
 chaos_config "${fake_source%\}}, \"console-mode\": \"hold\"}" "\"mailboxes\": [\"$work/boxes\"]"
 hd_start
-there() { [ "$(rows 'select(.row=="scenario") | .guest' | wc -l)" = 8 ]; }
-until_ok 15 there || { hd status; die "not all are there"; }
+until_ok 15 bindings 8 || { hd status; die "not all are there"; }
 
 beaten() { [ "$(hd mailbox show "$work/boxes/$1.mailbox" --json | jq -r .beat.state)" = good ]; }
 for g in alpha beta; do until_ok 15 beaten "$g" || die "the script of $g does not write"; done
@@ -86,8 +85,13 @@ until_ok 30 says alpha ok || { cat "$work/out"; die "it is not well again"; }
 # ---- noise ----
 kill "$script_beta"
 wait "$script_beta" 2>/dev/null
-dd if=/dev/urandom of="$work/boxes/beta.mailbox" bs=4096 seek=1 count=60 conv=notrunc 2>/dev/null
-asked beta beat "failed beat-garbled by disk, "
+# What it had started may write once more.
+spoilt() {
+    dd if=/dev/urandom of="$work/boxes/beta.mailbox" bs=4096 seek=1 count=60 conv=notrunc 2>/dev/null
+    says beta beat-garbled
+}
+until_ok 10 spoilt || { cat "$work/out"; die "noise is not told"; }
+exact "its outcome" "$(jq -r '.outcome + " by " + .transport' "$work/out")" "failed by disk"
 
 # ---- the script killed while it writes, with all that it has started: what can be read is what it wrote ----
 box=$work/boxes/kill.mailbox

@@ -81,7 +81,7 @@ wait "$daemon"
 daemon=''
 rm -rf "$work/state"
 mkdir "$work/state"
-mount -t tmpfs -o size=32m,mode=755 tmpfs "$work/state" || { echo "the disk that is full: no mount here, left out"; exit "$failed"; }
+mount -t tmpfs -o size=32m,mode=755 tmpfs "$work/state" || { echo "skipped: the disk that is full: no mount here" >&2; [ "$failed" = 0 ] && exit 77; exit 1; }
 mounted=yes
 bed_config '"limits": {"spool-free-floor": "4MiB"},'
 bed_daemon

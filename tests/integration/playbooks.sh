@@ -87,7 +87,7 @@ playbook 30-quick.json quick '{ "do": "host", "name": "first" }'
 playbook 40-new.json brand-new '"host"'
 scenario three brand-new
 again '3 scenarios'
-logged '4 playbooks of 4 files, 1 of them in the place of ours' || die "the mended one is not taken"
+until_ok 10 logged '4 playbooks of 4 files, 1 of them in the place of ours' || die "the mended one is not taken"
 exact "what is wrong" "$(hd status --json | jq -r 'select(.row=="daemon") | .bad_playbooks')" null
 exact "steps of the mended one" "$(did alpha disks)" "console host "
 exact "steps of one in the place of ours" "$(did beta quick)" "first "
@@ -127,6 +127,14 @@ exact "files of all" "$(find "$work/evidence" -type f | wc -l)" 2
 hd diagnose --all --playbook storage --json >"$work/out" 2>/dev/null
 jq -se 'length == 3 and ([.[0, 1].guest] | sort) == ["alpha", "beta"] and .[2].row == "all" and .[2].failed == 0' "$work/out" >/dev/null ||
     { cat "$work/out"; die "all in JSON"; }
+# One guest's, too.
+hd diagnose alpha --playbook storage -o "$work/one" >"$work/out" 2>"$work/err"
+b=$(sed -n '1s/^verdict=.* bundle=//p' "$work/out")
+case $b in "$work/one/alpha-"*) ;; *) cat "$work/out" "$work/err"; die "the bundle of one is \"$b\"" ;; esac
+grep -qF "OK alpha $b" "$work/err" || { cat "$work/err"; die "the end of one"; }
+hd bundle verify "$b" >/dev/null || die "the bundle of one is not whole"
+hd diagnose alpha --dry-run -o "$work/one" >/dev/null 2>&1
+exact "a plan has no bundle" $? 2
 : >"$work/file"
 hd diagnose --all -o "$work/file" >/dev/null 2>&1 && die "a file is taken for a folder"
 hd diagnose --all --playbook nonesuch -o "$work/evidence" >"$work/out" 2>"$work/err"

@@ -62,7 +62,7 @@ cat >"$work/playbooks.d/mine.json" <<EOJ
 { "name": "mine", "steps": [
   { "do": "exec", "name": "array", "program": "array", "args": ["two parts"] },
   { "do": "exec", "name": "again", "program": "array", "args": ["other words"] },
-  { "do": "exec", "name": "hangs", "program": "hangs", "budget": "1s" },
+  { "do": "exec", "name": "hangs", "program": "hangs", "budget": "2s" },
   { "do": "exec", "name": "none", "program": "nonesuch" },
   { "do": "dialogue", "name": "panel", "budget": "5s", "steps": [
     { "name": "in", "send": "hunter2\\\\r", "expect": ["never-said"], "timeout": "300ms" } ] },
@@ -90,7 +90,7 @@ hd playbook check "$work/bad.json" >"$work/out" 2>&1 && die "a path is taken for
 grep -q 'steps\[0\].program: is the name' "$work/out" || { cat "$work/out"; die "where the step is wrong"; }
 
 # ---- what would be done ----
-cfg '{ "exec": ["tell", "an argument"], "timeout": "1s" }'
+cfg '{ "exec": ["tell", "an argument"], "timeout": "3s" }'
 hd_start
 until_ok 10 logged '4 playbooks of 4 files' || die "the playbooks"
 until_ok 10 sh -c "'$build/hangdog' list | grep -q beta" || die "no guests"
@@ -163,7 +163,22 @@ lacks '^exec/leaves/link: a link is not followed'
 lacks 'fills did not stop to fill its folder'
 lacks '^exec/fills/a: cut off'
 exact "where it is" "$(dirname "$(cat "$work/said/where")")" "$work/run/exec"
-until_ok 5 test "$(folders)" = 0 || die "folders are left: $(ls -A "$work/run/exec")"
+no_folder() { [ "$(folders)" = 0 ]; }
+until_ok 5 no_folder || die "folders are left: $(ls -A "$work/run/exec")"
+
+# ---- called off: at once, with all that it has started ----
+began=$(now_ms)
+hd diagnose alpha --playbook stays >"$work/out" 2>&1 &
+watcher=$!
+until_ok 10 test -s "$work/said/stays" || die "it does not begin"
+hd diagnose alpha --cancel >/dev/null || die "it is not called off"
+until_ok 60 gone "$watcher" || die "it goes on"
+wait $watcher
+exact "called off: its end" $? 6
+grep -q 'called off by uid' "$work/out" || { cat "$work/out"; die "who called it off"; }
+until_ok 5 gone "$(cat "$work/said/stays")" || die "what it has started lives on"
+until_ok 5 no_folder || die "folders are left: $(ls -A "$work/run/exec")"
+rm "$work/said/stays"
 
 # ---- killed: what it has started is ended, and its folder goes; where nobody could, at the next start ----
 hd diagnose beta --playbook stays >/dev/null 2>&1 &

@@ -20,8 +20,7 @@ sed -i 's|"failure-threshold": 2|"failure-threshold": 50|' "$work/scenarios/up.j
 : >"$work/dhcp.leases"
 chaos_config "${fake_source%\}}, \"console-mode\": \"hold\"}" "\"leases\": [\"$work/dhcp.leases\"]"
 hd_start
-there() { [ "$(rows 'select(.row=="scenario") | .guest' | wc -l)" = 6 ]; }
-until_ok 15 there || { hd status; die "not all are there"; }
+until_ok 15 bindings 6 || { hd status; die "not all are there"; }
 
 # nic GUEST: address, who says so, what is refused. way GUEST WAY: its state, code, and who found out.
 nic() { hd list --json 2>/dev/null | jq -r "select(.display==\"$1\") | .nics[0] | \"\(.ip) \(.ip_from) \(.refused)\""; }

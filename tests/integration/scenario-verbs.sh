@@ -13,7 +13,7 @@ fake_guest gamma -P mute
 DELAY=1h RETRY=1h chaos_scenario up 'alpha' 2h 3s
 chaos_config "${fake_source%\}}, \"console-mode\": \"hold\"}"
 hd_start
-there() { [ "$(rows 'select(.row=="guest") | .display' | wc -l)" = 3 ]; }
+there() { [ "$(rows 'select(.row=="guest") | .display' | wc -l)" = 3 ] && bindings 1; }
 until_ok 15 there || { hd status; die "not all are there"; }
 
 ended() { # WHAT WANTED COMMAND...: its exit code
@@ -93,8 +93,7 @@ exact "its sums" "$(tail -n 1 "$work/out")" "probed=1 ok=1 failed=0 no-verdict=0
 ended "probe --all, of a scenario that nobody has" 2 hd probe --all --scenario none
 sed -i 's/"name": "alpha"/"name": "*"/' "$work/scenarios/up.json"
 kill -HUP "$keeper"
-bound() { [ "$(rows 'select(.row=="scenario" and .scenario=="up") | .guest' | wc -l)" = 3 ]; }
-until_ok 15 bound || die "the change is not taken"
+until_ok 15 bindings 3 || die "the change is not taken"
 ended "probe --all, one of them mute" 3 hd probe --all
 exact "its sums" "$(tail -n 1 "$work/out")" "probed=3 ok=2 failed=1 no-verdict=0"
 
@@ -162,12 +161,12 @@ cat >"$work/wrong.json" <<END
 END
 word_of() { rows "select(.row==\"guest\" and .display==\"$1\") | .health"; }
 hung() { [ "$(word_of beta)" = hung ]; }
-not_hung() { [ "$(word_of beta)" != hung ]; }
+over() { [ "$(rows 'select(.row=="incident" and .scenario=="wrong") | .end')" = withdrawn ]; }
 ended "bind a wrong one" 0 hd scenario bind "$work/wrong.json" --guest beta
 until_ok 20 hung || die "it does not fail"
 ended "take it away" 0 hd scenario unbind wrong
-until_ok 30 not_hung || die "its incident goes on standing"
-exact "how it ended" "$(rows 'select(.row=="incident" and .scenario=="wrong") | .end')" withdrawn
+until_ok 30 over || { hd incidents; die "its incident goes on standing"; }
+exact "and it is not hung" "$(hung; echo $?)" 1
 
 # ---- where a setting is from ----
 hd config show --origin --json "$work/config.json" >"$work/out"

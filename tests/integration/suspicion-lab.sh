@@ -36,5 +36,9 @@ judged db
 lab_ctl web lab-fault panic >/dev/null || die "the fault was not made"
 judged web
 [ "$(of web '"\(.verdict.class) \(.verdict.confidence)"')" = "kernel-panic high" ] || die "the panic is not confirmed"
+# What text says is not left in doubt for long: from the suspicion to who confirms it.
+took=$(of web '(.timeline | map({key: .step, value: .time_ms}) | from_entries | .confirmed) - .opened_ms')
+echo "web: confirmed $took ms after it was suspected"
+[ "$took" -lt 3000 ] || fail "confirmed after $took ms, and 3000 are allowed"
 [ "$failed" = 0 ] && echo PASS
 exit "$failed"

@@ -30,21 +30,29 @@ becomes() {
     step "$1: $(rows "select(.row==\"scenario\" and .scenario==\"$1\") | .sentence")"
 }
 
+# What lasts for seconds alone is said again until it is seen; not at once, since each second it is looked at.
+saying() { # LINES IS-ARGUMENTS...: N in them grows
+    local n=0 lines=$1 at=-2000
+    shift
+    heard() {
+        [ "$(since_ms "$at")" -lt 2000 ] || { says "${lines//N/$((n += 1))}" && at=$(now_ms); }
+        is "$@"
+    }
+    until_ok 15 heard "$@" || becomes "$@"
+    step "$1: $(rows "select(.row==\"scenario\" and .scenario==\"$1\") | .sentence")"
+}
+
 becomes beat no-verdict not-yet
 becomes bad ok ok
-says 'a hd-beat 1'
-becomes beat ok ok 'number 1'
+saying 'a hd-beat N' beat ok ok 'number [1-9]'
 # It stops; hangdog types the label all the while.
 becomes beat failed beat-missing 'last heartbeat'
 becomes shell ok ok
 is bad ok ok || die "what hangdog typed is taken for the guest's words"
 is beat failed beat-missing || die "what hangdog typed passes for a heartbeat"
-says '[  100.000000] hd-beat 2'
-becomes beat ok ok 'number 2'
-says '[  101.000000] hd-beat 1'
-becomes beat ok ok 'from 2 to 1'
-says '[  102.000000] hd-bad things happen'
-becomes bad failed pattern-seen 'hd-bad things happen'
+saying '[  100.000000] hd-beat 100N' beat ok ok 'number 100'
+saying '[  101.000000] hd-beat 2\r\n[  101.500000] hd-beat 1' beat ok ok 'from 2 to 1'
+saying '[  102.000000] hd-bad things happen' bad failed pattern-seen 'hd-bad things happen'
 becomes bad ok ok
 
 # ---- another text: what the old one had heard is over, and the new one hears ----

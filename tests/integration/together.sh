@@ -29,7 +29,7 @@ of_host() { [ "$(host .children)" = 4 ]; }
 until_ok 20 of_host || { hd incidents; die "not one of the host"; }
 exact "what they have in common" "$(host .key)" "server nbd 10.0.0.1:10809"
 id=$(host .id)
-judged() { [ "$(host .phase)" = packed ]; }
+judged() { [ "$(host .phase)" = packed ] && [ "$(incident "select(.parent == \"$id\" and .phase == \"packed\") | .guest" | wc -l)" = 4 ]; }
 until_ok 40 judged || { hd incidents; die "the host's is not judged"; }
 exact "its children" "$(incident "select(.parent == \"$id\") | .guest" | sort | tr '\n' ' ')" "db log mail web "
 exact "its culprit" "$(host .verdict.culprit)" "server nbd 10.0.0.1:10809"

@@ -22,8 +22,7 @@ hd scenario check "$work/scenarios/up.json" >"$work/out" 2>&1 || {
 mkdir -m 700 "$work/ssh" && : >"$work/ssh/known_hosts" && : >"$work/ssh/k" && chmod 600 "$work/ssh"/*
 chaos_config "${fake_source%\}}, \"console-mode\": \"hold\"}"
 hd_start
-there() { [ "$(rows 'select(.row=="scenario") | .guest' | wc -l)" = 3 ]; }
-until_ok 15 there || { hd status; die "not all are there"; }
+until_ok 15 bindings 3 || { hd status; die "not all are there"; }
 
 # asked GUEST WANTED...: outcome, code, who spoke, who was tried
 asked() {

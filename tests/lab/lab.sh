@@ -420,15 +420,29 @@ lab_stop() {
     return 0
 }
 
-# lab_stop_strays - QEMUs that libvirt started by itself (a managed save begun again, a migration) and nobody
-# wrote down: those whose command line has a path in this lab's own folder.
-lab_stop_strays() {
-    local p
+# lab_strays - the pids of QEMUs of this lab, also of those that nobody wrote down: libvirt starts one by itself where a managed
+# save is begun again, and at a migration's other end. Not every command line names the lab's folder, since libvirt
+# hands files over open; so it is theirs, too, who sees the lab's folder in the place of /run/libvirt.
+lab_strays() {
+    local p lv
     for p in /proc/[0-9]*; do
         case $(readlink "$p/exe" 2>/dev/null) in */qemu-system-*) ;; *) continue ;; esac
-        tr '\0' '\n' <"$p/cmdline" 2>/dev/null | grep -qF "$LAB_DIR/" || continue
-        lab_log "a stray QEMU is ended: pid ${p##*/}"
-        kill -KILL "${p##*/}" 2>/dev/null
+        if tr '\0' '\n' <"$p/cmdline" 2>/dev/null | grep -qF "$LAB_DIR/"; then
+            echo "${p##*/}"
+            continue
+        fi
+        for lv in "$LAB_DIR"/lv "$LAB_DIR"/lv2; do
+            [ ! "$p/root/run/libvirt" -ef "$lv/run" ] || echo "${p##*/}"
+        done
+    done
+}
+
+# lab_stop_strays - when nobody is left who would start another.
+lab_stop_strays() {
+    local p
+    for p in $(lab_strays); do
+        lab_log "a stray QEMU is ended: pid $p"
+        kill -KILL "$p" 2>/dev/null
     done
 }
 
@@ -437,10 +451,10 @@ lab_stop_all() {
     local f
     [ -n "$LAB_DIR" ] && [ -d "$LAB_DIR/pids" ] || return 0
     for f in "$LAB_DIR"/g/*; do [ -e "$f" ] && lab_stop "${f##*/}"; done
-    lab_stop_strays
     lab_kill libvirtd
-    lab_kill virtlogd
     lab_kill libvirtd2
+    lab_stop_strays
+    lab_kill virtlogd
     lab_kill virtlogd2
     for f in "$LAB_DIR"/pids/*; do [ -e "$f" ] && lab_kill "${f##*/}"; done
     LAB_URI=

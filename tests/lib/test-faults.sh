@@ -24,6 +24,14 @@ echo init >"$dir/proc/1/comm"
 echo qemu-system-x86 >"$dir/host/12/comm"
 export HANGDOG_FAULT_PROC=$dir/proc
 sh=$(command -v dash || command -v sh)
+# A second that they wait, be it --for or for others to be quick, is a tenth of one here.
+mkdir "$dir/bin"
+real=$(type -P sleep)
+printf '#!/bin/sh\n[ "$1" != 1 ] || set 0.1\nexec %s "$@"\n' "$real" >"$dir/bin/sleep"
+chmod +x "$dir/bin/sleep"
+PATH=$dir/bin:$PATH
+! command -v shellcheck >/dev/null || shellcheck -s sh "$f"/{in-guest,in-app,on-host}.sh >"$dir/checked" &
+checks=$!
 
 exits() { # CODE SCRIPT ARG...
     local want=$1 rc=0
@@ -48,7 +56,6 @@ for s in in-guest in-app on-host; do
         # shellcheck disable=SC2086 # words
         ! command -v ${shell%% *} >/dev/null || $shell -n "$f/$s.sh" || fail "$s: $shell cannot read it"
     done
-    ! command -v shellcheck >/dev/null || shellcheck -s sh "$f/$s.sh" || fail "$s: shellcheck"
     exits 0 $s --help
     grep -q "^ *$s.sh .*--for" "$dir/said" || fail "$s --help has no example"
     cp "$dir/said" "$dir/help"
@@ -84,7 +91,7 @@ HANGDOG_FAULT_PROC=$dir/host exits 3 in-app stopped --name no-such-program
 printf 'flags\t: fpu lm\n' >"$dir/host/cpuinfo"
 rm "$dir/host/12/comm"
 HANGDOG_FAULT_PROC=$dir/host exits 3 in-guest program-stopped no-such-program
-cp "$(command -v sleep)" "$dir/qemu-system-x86"
+cp "$real" "$dir/qemu-system-x86"
 "$dir/qemu-system-x86" 600 &
 q=$!
 sleep 600 &
@@ -168,7 +175,7 @@ if [ "$(id -u)" = 0 ]; then
     exits 2 in-guest panic --for 5   # which nothing would undo
     exits 2 in-guest tasks-full "a;b" --yes
     exits 1 in-guest program-stopped no-such-program
-    cp "$(command -v sleep)" "$dir/prey.$$"
+    cp "$real" "$dir/prey.$$"
     "$dir/prey.$$" 600 &
     prey=$!
     pids="$pids $prey"
@@ -213,7 +220,7 @@ if [ "$(id -u)" = 0 ]; then
     [ "$(readlink "/proc/$long/exe")" = "$dir/daemon.$$.of-a-long-name" ] || fail "started: $(cat "$dir/said")"
     exits 1 in-app start "$dir/daemon.$$.of-a-long-name" 600
     printf '#!/bin/sh\nexec "%s" 600\n' "$dir/prey.$$" >"$dir/other.$$"
-    printf '#!/bin/sh\nexec %s 0.01\n' "$(command -v sleep)" >"$dir/sleep" # it waits for half a minute
+    printf '#!/bin/sh\nexec %s 0.01\n' "$real" >"$dir/sleep" # it waits for half a minute
     chmod +x "$dir/other.$$" "$dir/sleep"
     PATH=$dir:$PATH exits 1 in-app start --name never.$$ "$dir/other.$$"
     until_true "[ \"\$(grep -lx prey.$$ /proc/[0-9]*/comm 2>/dev/null)\" = /proc/$prey/comm ]"
@@ -266,5 +273,6 @@ if [ "$(id -u)" = 0 ]; then
         ended
     else echo "no perl: the application of its own was not started"; fi
 else echo "not root: nothing was made from inside"; fi
+wait $checks || fail "shellcheck: $(cat "$dir/checked")"
 [ $failed = 0 ] && echo ok
 exit $failed

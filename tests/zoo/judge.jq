@@ -37,6 +37,7 @@ $doc[0] as $d
     guests: $guests,
     incident_ms: (if $i then ([$inc[].opened_ms // empty] | min // null | if . then . - $began else null end) else null end),
     verdict_ms: (if $i.collected_ms then $i.collected_ms - $began else null end),
+    playbook: ($i.playbook // ""), looked_ms: (if $i.collected_ms and $i.opened_ms then $i.collected_ms - $i.opened_ms else null end),
     bundle: $bytes, incident_bytes: $incident,
     facts: ($f | map(select(.name | test("^(vmm|qemu|vcpu|kernel|guest|tasks|probe|console\\.state|reach|disk|net|host\\.psi)")) | "\(.name)=\(.value)") | unique)
   }

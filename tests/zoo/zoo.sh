@@ -177,7 +177,7 @@ zoo_playbooks() {
     local steps name
     case $vantage in
         console) steps="\"host\", \"console\", {\"do\": \"xon\", \"if\": \"reach.console == 'dead silent'\"}, \"sysrq\", \"inside\"" ;;
-        monitor) steps='"host", "monitor", "disk"' ;;
+        monitor) steps='"host", "monitor"' ;;
         memory) steps='"host", "memory"' ;;
         *) return 0 ;;
     esac

@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/opener.h"
-#include "transports/console/hub_impl.h"
+#include "transports/chardev.h"
 #include "transports/transport.h"
 
 #include <poll.h>
@@ -93,21 +93,22 @@ connect_to (struct agent_talk *t, struct error *err)
     .check_pid = g->inc.pid,
     .check_start = g->inc.start_time,
   };
-  struct console_link link = { .fd = -1, .lock_fd = -1, .extra_fd = -1 };
+  struct socket_file file = { false };
   struct opener *opener = t->env->opener;
   struct error why = ERROR_INIT;
-  int r = opener->open (opener, &req, t->deadline, &link.fd, NULL, &why);
+  int fd = -1;
+  int r = opener->open (opener, &req, t->deadline, &fd, NULL, &why);
 
   if (r == -EAGAIN)
-    r = console_queue_full_ (req.root, req.path, &why);
+    r = chardev_queue_full (req.root, req.path, &why);
   else if (r >= 0)
-    r = console_wait_accepted_ (&link, t->deadline, &why);
+    r = chardev_wait_accepted (fd, t->deadline, &file, &why);
   if (r >= 0)
     {
-      t->fd = link.fd;
+      t->fd = fd;
       return 0;
     }
-  cleanup_close_ (&link.fd);
+  cleanup_close_ (&fd);
   switch (r)
     {
     case -EBUSY:

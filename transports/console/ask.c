@@ -12,29 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const enum ask_end ends[TALK_MAX] = {
-  [TALK_OK] = ASK_OK,
-  [TALK_SILENT] = ASK_SILENT,
-  [TALK_NO_ECHO] = ASK_NO_ECHO,
-  [TALK_NO_ANSWER] = ASK_NO_ANSWER,
-  [TALK_LOGIN] = ASK_LOGIN,
-  [TALK_PASSWORD] = ASK_PASSWORD,
-  [TALK_BOOTLOADER] = ASK_BOOTLOADER,
-  [TALK_BOOTING] = ASK_BOOTING,
-  [TALK_XOFF] = ASK_XOFF,
-  [TALK_BUSY] = ASK_BUSY,
-  [TALK_LOST] = ASK_TAKEN,
-  [TALK_ABSENT] = ASK_ABSENT,
-  [TALK_FLOODED] = ASK_FLOODED,
-  [TALK_MISMATCH] = ASK_MAX, /* of dialogues */
-};
-
-enum ask_end
-console_ask_end (enum talk talk)
-{
-  return talk >= 0 && talk < TALK_MAX ? ends[talk] : ASK_MAX;
-}
-
 /* What an error of session_open() means; false: it is our own failure. */
 static bool
 open_end (int rc, enum ask_end *ret)
@@ -145,9 +122,9 @@ converse (struct session *session, const struct ask *ask, uint64_t deadline,
   if (rc < 0)
     return rc;
   ret->begun = true;
-  say (ret, console_ask_end (said.talk), said.detail);
+  say (ret, said.end, said.detail);
   ret->status = said.status;
-  ret->shell = said.talk == TALK_OK;
+  ret->shell = said.end == ASK_OK;
   *ret_answer_ms = said.took_ms;
   ret->output = said.output;
   ret->kernel = said.kernel;

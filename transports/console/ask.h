@@ -9,9 +9,6 @@
 #include "transports/console/session.h"
 #include "transports/transport.h"
 
-/* ASK_MAX: it has none, being of dialogues only. */
-enum ask_end console_ask_end (enum talk talk);
-
 /* A guarded session on the guest's console of that name (NULL = the first that
  * can be typed into), taken in half of the time at most.  0 with *ret NULL and
  * result's end and detail filled when there is none to be had. */

@@ -7,6 +7,12 @@
  * so that "HDNONCE" stands only in what a shell has executed, never in an
  * echo, however wrapped, redrawn or repeated; and old output has another
  * nonce.  The leading blank keeps it out of most shells' history.
+ *
+ * Of several lines only one is typed at the shell,
+ *     printf '\nHD%s%s:R\n' NON CE; eval "$(head -n 5)"; printf '...:E...' ...
+ * and the others, the first of which says B, when R is there: then the terminal
+ * takes them, and not the shell's editor, for which each key is work, and a
+ * long line too much.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,6 +28,7 @@
 #include "transports/console/prompt.h"
 #include "transports/console/session_impl.h"
 
+#define LINES_MAX (SESSION_COMMAND_MAX + 256)
 #define OUTPUT_MAX (1u << 20)
 #define KERNEL_MAX (256u << 10)
 #define TEXT_KEEP (64u << 10)  /* searched text kept at most */
@@ -51,7 +58,8 @@ struct dialogue
   struct command_result *ret;
   uint64_t deadline;
   char non[9], ce[9];
-  char begin[32], end[32]; /* the markers, as they come back */
+  char ready[32], begin[32], end[32]; /* the markers, as they come back */
+  struct buf lines;  /* to be typed when it is ready */
   struct kline k;
   struct buf text;   /* since the command was typed, without kernel lines */
   size_t seen;       /* of text: searched for the marker in turn */
@@ -65,6 +73,7 @@ static void
 dialogue_done (struct dialogue *d)
 {
   buf_done (&d->text);
+  buf_done (&d->lines);
 }
 
 void
@@ -76,16 +85,16 @@ command_result_done (struct command_result *r)
   buf_done (&r->kernel);
 }
 
-static int verdict (struct dialogue *d, enum talk talk, const char *fmt, ...)
+static int verdict (struct dialogue *d, enum ask_end end, const char *fmt, ...)
     __attribute__ ((format (printf, 3, 4)));
 
 /* 1: the dialogue is over. */
 static int
-verdict (struct dialogue *d, enum talk talk, const char *fmt, ...)
+verdict (struct dialogue *d, enum ask_end end, const char *fmt, ...)
 {
   va_list ap;
 
-  d->ret->talk = talk;
+  d->ret->end = end;
   va_start (ap, fmt);
   (void) vsnprintf (d->ret->detail, sizeof d->ret->detail, fmt, ap);
   va_end (ap);
@@ -97,11 +106,11 @@ static int
 verdict_failed (struct dialogue *d, int rc, const struct error *err)
 {
   if (rc == -ETIMEDOUT)
-    return verdict (d, TALK_XOFF, "it takes no keys: its flow is stopped, or "
+    return verdict (d, ASK_XOFF, "it takes no keys: its flow is stopped, or "
                     "its input is full");
   if (rc == -ECANCELED)
-    return verdict (d, TALK_LOST, "somebody else took the console");
-  return verdict (d, TALK_LOST, "%.150s",
+    return verdict (d, ASK_TAKEN, "somebody else took the console");
+  return verdict (d, ASK_TAKEN, "%.150s",
                   err && err->code ? error_text (err) : "the console went");
 }
 
@@ -113,7 +122,7 @@ type (struct dialogue *d, const char *keys)
   int r;
 
   if (session_typing_ (d->s, what, sizeof what) == TYPING_BOOTING)
-    return verdict (d, TALK_BOOTING, "%s", what);
+    return verdict (d, ASK_BOOTING, "%s", what);
   r = lease_write (d->s->lease, keys, strlen (keys), d->deadline, &err);
   return r < 0 ? verdict_failed (d, r, &err) : 0;
 }
@@ -205,16 +214,16 @@ closed_verdict (struct dialogue *d, enum screen s, const char *what)
   switch (s)
     {
     case SCREEN_LOGIN:
-      return verdict (d, TALK_LOGIN, "nobody is logged in: the console shows "
+      return verdict (d, ASK_LOGIN, "nobody is logged in: the console shows "
                       "a login prompt");
     case SCREEN_PASSWORD:
     case SCREEN_MAINTENANCE:
-      return verdict (d, TALK_PASSWORD, "the console shows %s", what);
+      return verdict (d, ASK_PASSWORD, "the console shows %s", what);
     case SCREEN_BOOTING:
-      return verdict (d, TALK_BOOTING, "the guest boots or shuts down: its "
+      return verdict (d, ASK_BOOTING, "the guest boots or shuts down: its "
                       "console shows %s", what);
     default:
-      return verdict (d, TALK_BOOTLOADER, "the console shows %s", what);
+      return verdict (d, ASK_BOOTLOADER, "the console shows %s", what);
     }
 }
 
@@ -235,9 +244,9 @@ try_login (struct dialogue *d, struct buf *reply)
   if (screen_is_closed (s))
     return closed_verdict (d, s, what);
   if (reply->len == 0)
-    return verdict (d, TALK_SILENT, "the console shows a login prompt, and "
+    return verdict (d, ASK_SILENT, "the console shows a login prompt, and "
                     "does not react to a key");
-  return verdict (d, TALK_NO_ECHO, "the console showed a login prompt; other "
+  return verdict (d, ASK_NO_ECHO, "the console showed a login prompt; other "
                   "output comes, but no reaction to a key");
 }
 
@@ -275,7 +284,7 @@ prepare (struct dialogue *d)
   /* A getty that takes longer than we wait would take it for a name. */
   if (s == SCREEN_UNKNOWN && reply.len == 0
       && session_typing_ (d->s, seen, sizeof seen) == TYPING_LOGIN)
-    return verdict (d, TALK_SILENT, "the console showed a login prompt, and "
+    return verdict (d, ASK_SILENT, "the console showed a login prompt, and "
                     "does not react to a key");
   return 0;
 }
@@ -407,8 +416,21 @@ finish_ok (struct dialogue *d)
 
   d->ret->took_ms = last > d->typed_ms ? last - d->typed_ms : 0;
   lease_note_shell_ (d->s->lease);
-  return verdict (d, TALK_OK, "answered in %llu ms, status %d",
+  return verdict (d, ASK_OK, "answered in %llu ms, status %d",
                   (unsigned long long) d->ret->took_ms, d->ret->status);
+}
+
+/* 1: it is over. */
+static int
+type_lines (struct dialogue *d)
+{
+  CLEANUP_BUF struct buf lines = d->lines;
+
+  d->lines = (struct buf) BUF_INIT (LINES_MAX);
+  if (type (d, buf_str (&lines)) == 0)
+    return 0;
+  interrupt (d);
+  return 1;
 }
 
 /* 1: over; 0: until has come. */
@@ -426,12 +448,14 @@ read_answer (struct dialogue *d, uint64_t until)
         return verdict_failed (d, (int) n, NULL);
       d->bytes += (size_t) n;
       kline_feed (&d->k, d->s->chunk, (size_t) n, &d->text, &d->ret->kernel);
+      if (d->lines.len > 0 && has (&d->text, d->ready) && type_lines (d) != 0)
+        return 1;
       if (scan (d))
         return finish_ok (d);
       if (at_password (d))
         {
           interrupt (d);
-          return verdict (d, TALK_LOGIN, "nobody is logged in: the command "
+          return verdict (d, ASK_LOGIN, "nobody is logged in: the command "
                           "was taken for a user's name");
         }
       if (clock_ms () >= until)
@@ -451,9 +475,9 @@ no_answer (struct dialogue *d, enum screen s, const char *what)
       /* What has come of it is good as far as it goes. */
       append_output (&d->ret->output, buf_str (&d->text), d->text.len);
       if (s == SCREEN_PASSWORD)
-        return verdict (d, TALK_NO_ANSWER, "the command began, and asks for "
+        return verdict (d, ASK_NO_ANSWER, "the command began, and asks for "
                         "a password");
-      return verdict (d, TALK_NO_ANSWER, "the command began, and did not end "
+      return verdict (d, ASK_NO_ANSWER, "the command began, and did not end "
                       "in time");
     }
   if (screen_is_closed (s) || s == SCREEN_LOGIN)
@@ -461,10 +485,10 @@ no_answer (struct dialogue *d, enum screen s, const char *what)
   if (s == SCREEN_CONTINUATION)
     {
       interrupt (d);
-      return verdict (d, TALK_NO_ANSWER, "the shell waits for the rest of the "
+      return verdict (d, ASK_NO_ANSWER, "the shell waits for the rest of the "
                       "command: is a quote open?");
     }
-  return verdict (d, TALK_NO_ANSWER, "what was typed came back as an echo, "
+  return verdict (d, ASK_NO_ANSWER, "what was typed came back as an echo, "
                   "but was not executed in time");
 }
 
@@ -474,20 +498,20 @@ nothing_came (struct dialogue *d)
   int r;
 
   if (lease_unread_ (d->s->lease) > 0)
-    return verdict (d, TALK_XOFF, "it takes no keys: its flow is stopped, its "
+    return verdict (d, ASK_XOFF, "it takes no keys: its flow is stopped, its "
                     "input is full, or QEMU serves another client");
   if (d->s->rank >= LEASE_DIAGNOSIS)
     {
       r = type (d, KEY_XON);
       if (r == 0)
         r = read_answer (d, d->deadline);
-      if (r != 0 && d->ret->talk != TALK_OK)
+      if (r != 0 && d->ret->end != ASK_OK)
         return r;
       if (r != 0 || d->text.len > 0)
-        return verdict (d, TALK_XOFF, "its output was stopped (^S) and goes "
+        return verdict (d, ASK_XOFF, "its output was stopped (^S) and goes "
                         "on after XON");
     }
-  return verdict (d, TALK_SILENT, "nothing at all came back");
+  return verdict (d, ASK_SILENT, "nothing at all came back");
 }
 
 static int
@@ -497,7 +521,7 @@ why_no_answer (struct dialogue *d)
   enum screen s;
 
   if (d->s->lost > d->lost_before)
-    return verdict (d, TALK_FLOODED, "%llu bytes came faster than they could "
+    return verdict (d, ASK_FLOODED, "%llu bytes came faster than they could "
                     "be searched",
                     (unsigned long long) (d->s->lost - d->lost_before));
   if (d->bytes == 0)
@@ -513,8 +537,8 @@ why_no_answer (struct dialogue *d)
   if (screen_is_closed (s) || s == SCREEN_LOGIN)
     return closed_verdict (d, s, what);
   if (lease_unread_ (d->s->lease) > 0)
-    return verdict (d, TALK_XOFF, "output comes, but no keys are taken");
-  return verdict (d, TALK_NO_ECHO, "output comes, but no reaction to what was "
+    return verdict (d, ASK_XOFF, "output comes, but no keys are taken");
+  return verdict (d, ASK_NO_ECHO, "output comes, but no reaction to what was "
                   "typed");
 }
 
@@ -532,7 +556,7 @@ wait_taken (struct dialogue *d)
   while (lease_unread_ (d->s->lease) > 0)
     {
       if (clock_ms () + SESSION_PAUSE_MS >= until)
-        return verdict (d, TALK_XOFF, "it has not taken what was typed "
+        return verdict (d, ASK_XOFF, "it has not taken what was typed "
                         "earlier: its flow is stopped, its input is full, or "
                         "QEMU serves another client");
       session_pause_ (until);
@@ -549,6 +573,7 @@ make_nonce (struct dialogue *d, struct error *err)
     return error_errno (err, errno, "making a nonce");
   snprintf (d->non, sizeof d->non, "%08x", v[0]);
   snprintf (d->ce, sizeof d->ce, "%08x", v[1]);
+  snprintf (d->ready, sizeof d->ready, "HD%s%s:R", d->non, d->ce);
   snprintf (d->begin, sizeof d->begin, "HD%s%s:B", d->non, d->ce);
   snprintf (d->end, sizeof d->end, "HD%s%s:E:", d->non, d->ce);
   return 0;
@@ -576,34 +601,49 @@ check_command (const char *command, size_t *ret_len, struct error *err)
   return 0;
 }
 
+/* lines: what is typed later, of several. */
 static void
-frame_command (struct buf *frame, const char *non, const char *ce,
-               const char *command, size_t len)
+frame_command (struct buf *frame, struct buf *lines, const char *non,
+               const char *ce, const char *command, size_t len)
 {
-  buf_printf (frame, KEYS_KILL " printf '\\nHD%%s%%s:B\\n' %s %s; ", non, ce);
-  buf_append (frame, command, len);
+  unsigned more = 0;
+
+  for (size_t i = 0; i < len; i++)
+    more += command[i] == '\n';
+  buf_printf (frame, KEYS_KILL " printf '\\nHD%%s%%s:%c\\n' %s %s; ",
+              more ? 'R' : 'B', non, ce);
+  if (more)
+    {
+      buf_printf (frame, "eval \"$(head -n %u)\"", more + 2);
+      buf_printf (lines, " printf '\\nHD%%s%%s:B\\n' %s %s\n", non, ce);
+      buf_append (lines, command, len);
+      buf_putc (lines, '\n');
+    }
+  else
+    buf_append (frame, command, len);
   buf_printf (frame, "%s printf '\\nHD%%s%%s:E:%%d\\n' %s %s $?\r",
-              command[len - 1] == '&' ? "" : ";", non, ce);
+              !more && command[len - 1] == '&' ? "" : ";", non, ce);
 }
 
 size_t
 session_command_typed (const char *command)
 {
-  CLEANUP_BUF struct buf frame = BUF_INIT (SESSION_COMMAND_MAX + 256);
+  CLEANUP_BUF struct buf frame = BUF_INIT (LINES_MAX);
+  CLEANUP_BUF struct buf lines = BUF_INIT (LINES_MAX);
   size_t len;
 
   if (check_command (command, &len, NULL) < 0)
     return 0;
-  frame_command (&frame, "01234567", "89abcdef", command, len);
-  return frame.len;
+  frame_command (&frame, &lines, "01234567", "89abcdef", command, len);
+  return frame.len + lines.len;
 }
 
 static int
 type_command (struct dialogue *d, const char *command, size_t len)
 {
-  CLEANUP_BUF struct buf frame = BUF_INIT (SESSION_COMMAND_MAX + 256);
+  CLEANUP_BUF struct buf frame = BUF_INIT (LINES_MAX);
 
-  frame_command (&frame, d->non, d->ce, command, len);
+  frame_command (&frame, &d->lines, d->non, d->ce, command, len);
   d->lost_before = d->s->lost;
   d->typed_ms = clock_ms ();
   return type (d, buf_str (&frame));
@@ -616,6 +656,7 @@ session_command (struct session *s, const char *command, uint64_t deadline,
   CLEANUP (dialogue_done) struct dialogue d = {
     .s = s, .ret = ret, .deadline = deadline, .k = KLINE_INIT,
     .text = BUF_INIT (TEXT_KEEP + SESSION_CHUNK + KLINE_STAMP_MAX),
+    .lines = BUF_INIT (LINES_MAX),
   };
   uint64_t now = clock_ms (), main_deadline = deadline, reserve;
   size_t len = 0;
@@ -626,7 +667,7 @@ session_command (struct session *s, const char *command, uint64_t deadline,
   if (r < 0)
     return r;
   *ret = (struct command_result){
-    .talk = TALK_SILENT, .status = -1,
+    .end = ASK_SILENT, .status = -1,
     .output = BUF_INIT (OUTPUT_MAX), .kernel = BUF_INIT (KERNEL_MAX),
   };
   buf_clear (&s->window);

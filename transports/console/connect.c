@@ -37,7 +37,7 @@ console_link_close_ (struct console_link *link, struct opener *opener,
   cleanup_close_ (&link->extra_fd);
   console_stream_free_ (link->stream);
   link->fd = link->lock_fd = link->extra_fd = -1;
-  link->vfs_known = false;
+  link->file.known = false;
   link->stream = NULL;
   /* How far a log was read stays: it may be opened again. */
 }
@@ -254,7 +254,7 @@ install (struct console *c, struct console_link *link)
       return;
     }
   console_set_state_ (c, CONSOLE_SILENT, NULL);
-  if (c->link.vfs_known)
+  if (c->link.file.known)
     queue_watch_ (hub);
 }
 
@@ -446,8 +446,7 @@ console_give_way_ (struct console *c)
   c->away_until = now + c->hub->limits.give_way_ms;
   list_add_ (c, LIST_AWAY);
   c->other_seen = now;
-  c->last_dev = c->link.vfs_dev;
-  c->last_ino = c->link.vfs_ino;
+  c->last_file = c->link.file;
   c->backoff_ms = 0;
   console_look_ (c);
 }

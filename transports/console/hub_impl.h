@@ -5,7 +5,7 @@
  *   hub.c      the table, guests coming and going, looking at it
  *   connect.c  one console's connection: open, retry, give way, close
  *   drain.c    reading, the sweep, what happens to the bytes
- *   queue.c    who else wants a unix socket (unix_diag)
+ *   queue.c    who else wants a unix socket (socket diagnosis)
  *   tap.c, lease.c   what other threads use
  *   console_*.c      one file per kind of console
  *
@@ -22,6 +22,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "transports/chardev.h"
 #include "transports/console/hub.h"
 #include "transports/console/ring.h"
 
@@ -51,10 +52,7 @@ struct console_link
   int fd;      /* -1 = none */
   int lock_fd; /* the UUCP lock of a pty; -1 = none */
   int extra_fd; /* a log's folder, watched by inotify; -1 = none */
-  /* The listening socket's file, as the kernel's socket diagnosis knows it:
-   * the only name that holds across mount namespaces. */
-  bool vfs_known;
-  uint32_t vfs_dev, vfs_ino;
+  struct socket_file file; /* of the listener */
   off_t offset; /* CONSOLE_LOG: where to read on, in which file */
   dev_t dev;
   ino_t ino;
@@ -191,7 +189,7 @@ struct console
   uint64_t linger_until; /* 0 = not lingering */
   uint64_t away_until;   /* 0 = not away; CLOCK_NEVER while off */
   uint64_t other_seen;
-  uint32_t last_dev, last_ino; /* of the socket we gave way on */
+  struct socket_file last_file; /* of the socket we gave way on */
   bool off;              /* the guest does not run */
   bool by_libvirt;
   bool opened_once;
@@ -363,22 +361,6 @@ int lease_write_slowly_ (struct lease *l, const char *data, size_t len,
                          uint64_t deadline, struct error *err);
 
 /* queue.c */
-/* Job thread: 1 accepted, 0 still in the listener's queue, < 0 not known.
- * When accepted, the listener's file goes into link. */
-int queue_accepted_ (struct console_link *link);
-/* Job thread: is somebody else connected to the listener that has our fd in
- * its queue?  1 yes, 0 no, < 0 not known. */
-int queue_held_by_other_ (int fd);
-/* The same of the listener at a path, for when we are not even queued. */
-int queue_file_held_ (const char *path);
-/* Job thread, of any chardev's socket: 0 once QEMU has accepted us, -EBUSY
- * when somebody else is connected, -ETIMEDOUT when nobody is and it does
- * not. */
-int console_wait_accepted_ (struct console_link *link, uint64_t deadline,
-                            struct error *err);
-/* Why its queue was full (the opener's -EAGAIN): the same two. */
-int console_queue_full_ (const char *root, const char *name,
-                         struct error *err);
 void queue_watch_ (struct hub *hub); /* something to look for has begun */
 void queue_look_ (struct timer *t, void *arg);
 void queue_done_ (struct hub *hub);

@@ -22,23 +22,6 @@
 #define REGEX_LINE_BACK 8192 /* how far back a regex may begin to match */
 #define MAX_PATTERNS 16
 
-const char *const talk_names[TALK_MAX + 1] = {
-  [TALK_OK] = "ok",
-  [TALK_SILENT] = "silent",
-  [TALK_NO_ECHO] = "no-echo",
-  [TALK_NO_ANSWER] = "no-answer",
-  [TALK_LOGIN] = "login",
-  [TALK_PASSWORD] = "password",
-  [TALK_BOOTLOADER] = "bootloader",
-  [TALK_BOOTING] = "booting",
-  [TALK_XOFF] = "xoff",
-  [TALK_BUSY] = "busy",
-  [TALK_LOST] = "lost",
-  [TALK_ABSENT] = "absent",
-  [TALK_FLOODED] = "flooded",
-  [TALK_MISMATCH] = "mismatch",
-};
-
 /* What is before the first byte that may match: an echo in the middle of a line
  * must not pass for the beginning of one. */
 static void

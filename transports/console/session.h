@@ -6,6 +6,7 @@
 #define HANGDOG_TRANSPORTS_SESSION_H
 
 #include "base/buf.h"
+#include "transports/ask.h"
 #include "transports/console/hub.h"
 #include "transports/transport.h"
 
@@ -13,26 +14,6 @@
 #include <stdint.h>
 
 struct error;
-
-enum talk
-{
-  TALK_OK,
-  TALK_SILENT,     /* nothing at all came back */
-  TALK_NO_ECHO,    /* other bytes came, but not the echo of what we typed */
-  TALK_NO_ANSWER,  /* echoed, and then no answer in time */
-  TALK_LOGIN,      /* at a login prompt */
-  TALK_PASSWORD,   /* at a password prompt */
-  TALK_BOOTLOADER, /* GRUB, U-Boot, firmware */
-  TALK_BOOTING,    /* it boots or shuts down right now */
-  TALK_XOFF,       /* takes nothing: flow control or a full FIFO */
-  TALK_BUSY,       /* held by another client, or a lease of higher rank */
-  TALK_LOST,       /* the lease was taken, or the console went, on the way */
-  TALK_ABSENT,     /* no such console now */
-  TALK_FLOODED,    /* bytes came faster than they can be searched */
-  TALK_MISMATCH,   /* a dialogue step saw something else than expected */
-  TALK_MAX,
-};
-extern const char *const talk_names[];
 
 struct session;
 
@@ -79,7 +60,7 @@ bool session_saw_bytes (struct session *s);
 
 struct command_result
 {
-  enum talk talk;
+  enum ask_end end;
   int status;           /* exit status of the command, -1 if not known */
   uint64_t took_ms;     /* from the last key typed to the end marker */
   struct buf output;    /* the command's own output, kernel lines taken out */
@@ -89,11 +70,13 @@ struct command_result
 void command_result_done (struct command_result *r);
 
 /* Runs one shell command: types it framed by a random nonce that its own echo
- * cannot fake, and reads until the end marker.  Returns 0 with ret->talk set
+ * cannot fake, and reads until the end marker.  Returns 0 with ret->end set
  * whatever the guest did; < 0 only for our own failures (-EINVAL: a command
  * that holds control characters or is longer than SESSION_COMMAND_MAX).  A long
- * one has to be in lines, and in brackets, so that they are one command: the
- * editor of busybox takes no more than 1023 bytes in a line.
+ * one has to be in lines, for the editor of busybox takes no more than 1023
+ * bytes in one: but for the first, which asks for them, they are read by the
+ * guest's terminal, of which each takes 4095.  What they run must not read what
+ * is typed.
  *
  * Nothing is typed where it would do harm: a boot loader, a password or
  * maintenance prompt, an initramfs shell, a guest whose services come up or

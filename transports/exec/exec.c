@@ -7,9 +7,13 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/helper.h"
+#include "base/io.h"
+#include "base/job.h"
 #include "base/json.h"
 #include "transports/transport.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +25,8 @@
 #define FILES_MS 1500
 /* For it to end by itself, as it does when nobody is left. */
 #define FOLLOW_MS 100
+/* So often it is asked whether somebody has called it off. */
+#define STOP_MS 200
 
 const char *const exec_end_names[] = {
   [EXEC_EXITED] = "exited",     [EXEC_SIGNAL] = "signal",
@@ -148,6 +154,32 @@ take_left (struct helper *h, const struct exec_left *left, uint64_t deadline)
     left->gap (left->arg, "", error_text (&why));
 }
 
+/* The end of a job's time is not that: who runs the program ends it then, and
+ * says so. */
+static bool
+is_called_off (const struct job *job)
+{
+  return job && job_stopping (job) && clock_ms () < job_deadline (job);
+}
+
+static int
+hear (struct helper *h, const struct job *job, struct frame *ret,
+      uint64_t deadline, struct error *err)
+{
+  uint64_t now = clock_ms ();
+
+  while (job && now < deadline
+         && io_wait (h->sock, POLLIN,
+                     now + STOP_MS < deadline ? now + STOP_MS : deadline)
+                == -ETIMEDOUT)
+    {
+      if (is_called_off (job))
+        return error_set (err, ECANCELED, "called off");
+      now = clock_ms ();
+    }
+  return helper_hear (h, ret, deadline, err);
+}
+
 /* By the end of its channel it is asked to end.  What has to be ended by force
  * is the first of its two processes, which waits; the other one goes on ending
  * what it runs. */
@@ -180,7 +212,7 @@ exec_run (const struct transport_env *env, const struct exec_program *program,
     return r;
   r = helper_say (&h, head, NULL, 0, NULL, 0, deadline, &why);
   if (r == 0)
-    r = helper_hear (&h, &f, deadline + END_MS, &why);
+    r = hear (&h, program->job, &f, deadline + END_MS, &why);
   if (r == 0)
     {
       r = answer (&f, ret, &why);

@@ -18,6 +18,7 @@
 
 struct error;
 struct guest;
+struct job;
 struct transport_env;
 
 #define EXEC_MAX_OUTPUT (64u << 10) /* of stdout, and of stderr */
@@ -44,6 +45,8 @@ struct exec_program
   size_t nargs;
   struct json_object *environ; /* "HANGDOG_...": strings; what it gets beside
                                   PATH and LC_ALL */
+  /* Not NULL: it is ended as soon as that job is to stop. */
+  const struct job *job;
   /* Not NULL: it gets an empty folder of its own, and what it left there is
    * handed over before exec_run() returns. */
   const struct exec_left *left;
@@ -79,7 +82,7 @@ exec_result_done (struct exec_result *r)
 }
 
 /* In a job, back half a second after the deadline at the latest; < 0 only for
- * our own failures. */
+ * our own failures, and -ECANCELED when the job was to stop. */
 int exec_run (const struct transport_env *env,
               const struct exec_program *program, uint64_t deadline,
               struct exec_result *ret, struct error *err);

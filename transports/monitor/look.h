@@ -99,6 +99,10 @@ size_t monitor_vcpus_named (int pid,
  * of them. */
 size_t monitor_blocked (int pid, struct monitor_vcpu ret[MONITOR_MAX_VCPUS]);
 
+/* None of its threads runs, wants to, or waits in the host's kernel (D), right
+ * now. */
+bool monitor_sleeps (int pid);
+
 /* ---- of this folder ---- */
 
 /* Disks by name, of query-blockstats' answer. */

@@ -136,8 +136,45 @@ number_of (const char *comm)
   return -1;
 }
 
-size_t
-monitor_vcpus_named (int pid, struct monitor_vcpu vcpus[MONITOR_MAX_VCPUS])
+/* NUL when it is gone. */
+static char
+state_of (int pid, int tid)
+{
+  char text[1024], *close;
+
+  if (!read_text (pid, tid, "stat", text, sizeof text))
+    return '\0';
+  close = strrchr (text, ')');
+  return close && close[1] == ' ' ? close[2] : '\0';
+}
+
+bool
+monitor_sleeps (int pid)
+{
+  bool any = false, awake = false;
+  char path[40];
+  struct dirent *e;
+  DIR *dir;
+
+  snprintf (path, sizeof path, "/proc/%d/task", pid);
+  dir = opendir (path);
+  while (dir && !awake && (e = readdir (dir)))
+    {
+      int tid = (int) strtol (e->d_name, NULL, 10);
+      char state = tid > 0 ? state_of (pid, tid) : '\0';
+
+      any = any || state == 'S';
+      awake = state == 'R' || state == 'D';
+    }
+  if (dir)
+    closedir (dir);
+  return any && !awake;
+}
+
+/* Its threads: of the vCPUs alone, or those alone that wait in the kernel. */
+static size_t
+threads (int pid, bool vcpus, bool blocked,
+         struct monitor_vcpu ret[MONITOR_MAX_VCPUS])
 {
   char path[40], comm[64];
   struct dirent *e;
@@ -150,11 +187,12 @@ monitor_vcpus_named (int pid, struct monitor_vcpu vcpus[MONITOR_MAX_VCPUS])
     {
       int tid = (int) strtol (e->d_name, NULL, 10);
 
-      if (tid <= 0 || !read_text (pid, tid, "comm", comm, sizeof comm))
+      if (tid <= 0 || (blocked && state_of (pid, tid) != 'D')
+          || !read_text (pid, tid, "comm", comm, sizeof comm))
         continue;
-      vcpus[n] = (struct monitor_vcpu){ number_of (comm), tid, { 0, 0 } };
-      if (vcpus[n].number >= 0
-          && monitor_thread_time (pid, tid, &vcpus[n].time))
+      ret[n] = (struct monitor_vcpu){ number_of (comm), tid, { 0, 0 } };
+      if ((!vcpus || ret[n].number >= 0)
+          && monitor_thread_time (pid, tid, &ret[n].time))
         n++;
     }
   if (dir)
@@ -162,40 +200,16 @@ monitor_vcpus_named (int pid, struct monitor_vcpu vcpus[MONITOR_MAX_VCPUS])
   return n;
 }
 
-static bool
-is_blocked (int pid, int tid)
+size_t
+monitor_vcpus_named (int pid, struct monitor_vcpu vcpus[MONITOR_MAX_VCPUS])
 {
-  char text[1024], *close;
-
-  if (!read_text (pid, tid, "stat", text, sizeof text))
-    return false;
-  close = strrchr (text, ')');
-  return close && strncmp (close, ") D", 3) == 0;
+  return threads (pid, true, false, vcpus);
 }
 
 size_t
 monitor_blocked (int pid, struct monitor_vcpu ret[MONITOR_MAX_VCPUS])
 {
-  char path[40], comm[64];
-  struct dirent *e;
-  size_t n = 0;
-  DIR *dir;
-
-  snprintf (path, sizeof path, "/proc/%d/task", pid);
-  dir = opendir (path);
-  while (dir && n < MONITOR_MAX_VCPUS && (e = readdir (dir)))
-    {
-      int tid = (int) strtol (e->d_name, NULL, 10);
-
-      if (tid <= 0 || !is_blocked (pid, tid)
-          || !read_text (pid, tid, "comm", comm, sizeof comm))
-        continue;
-      ret[n] = (struct monitor_vcpu){ number_of (comm), tid, { 0, 0 } };
-      n += monitor_thread_time (pid, tid, &ret[n].time);
-    }
-  if (dir)
-    closedir (dir);
-  return n;
+  return threads (pid, false, true, ret);
 }
 
 size_t

@@ -347,6 +347,7 @@ test_json (void **state)
     CLEANUP_JSON struct json_object *o = fact_to_json (&f);
 
     assert_string_equal (json_get_str (o, "incarnation"), inc);
+    assert_null (json_get (o, "kernel_us"));
     assert_null (strchr (json_get_str (o, "value"), '\x1b'));
     assert_non_null (strstr (json_get_str (o, "value"), "[2J"));
   }
@@ -364,10 +365,12 @@ test_json (void **state)
     assert_true (json_get_bool (o, "value", false));
   }
   fact_int (&f, NULL, "i", "test", INT64_MIN);
+  f.kernel_us = 71000001;
   {
     CLEANUP_JSON struct json_object *o = fact_to_json (&f);
 
     assert_true (json_get_int (o, "value", 0) == INT64_MIN);
+    assert_int_equal (json_get_int (o, "kernel_us", 0), 71000001);
     assert_string_equal (json_get_str (o, "source"), "test");
   }
 }

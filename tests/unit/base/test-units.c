@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/pressure.h"
 #include "base/units.h"
 
 #include <setjmp.h>
@@ -177,6 +178,22 @@ test_clock (void **state)
                        "9999-12-31T23:59:59.999Z");
 }
 
+static void
+test_pressure (void **state)
+{
+  static const char text[]
+      = "some avg10=1.25 avg60=9.00 avg300=9.00 total=7\n"
+        "full avg10=0.50 avg60=9.00 avg300=9.00 total=7\n";
+  double v = -1;
+
+  assert_true (pressure_avg10 (text, "some", &v));
+  assert_true (v == 1.25);
+  assert_true (pressure_avg10 (text, "full", &v));
+  assert_true (v == 0.5);
+  assert_false (pressure_avg10 ("some avg60=1.00\nfull\n", "some", &v));
+  assert_false (pressure_avg10 ("", "full", &v));
+}
+
 int
 main (void)
 {
@@ -187,6 +204,7 @@ main (void)
     cmocka_unit_test (test_format),
     cmocka_unit_test (test_round_trip),
     cmocka_unit_test (test_clock),
+    cmocka_unit_test (test_pressure),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

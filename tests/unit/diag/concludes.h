@@ -17,11 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "name=value;name=value", all by the memory or, with "@who", by that one. */
+/* "name=value;name=value", all by the memory or, with "@who", by that one; with
+ * "~N" after it, of that second by the kernel's clock. */
 static inline size_t
 facts_from (const char *text, struct fact *facts, size_t most)
 {
-  char *copy = strdup (text), *save = NULL;
+  char *copy = strdup (text), *save = NULL, *tilde;
   size_t n = 0;
 
   for (char *p = strtok_r (copy, ";", &save); p;
@@ -33,6 +34,9 @@ facts_from (const char *text, struct fact *facts, size_t most)
 
       assert_in_range (n, 0, most - 1);
       *eq++ = '\0';
+      tilde = strchr (p, '~');
+      if (tilde)
+        *tilde++ = '\0';
       at = strchr (p, '@');
       if (at)
         {
@@ -47,6 +51,8 @@ facts_from (const char *text, struct fact *facts, size_t most)
       else
         fact_int (&facts[n], NULL, p, who, (int64_t) v);
       facts[n].time_ms = 1000 + n;
+      if (tilde)
+        facts[n].kernel_us = strtoull (tilde, NULL, 10) * 1000000;
       facts[n].sample = 1;
     }
   free (copy);

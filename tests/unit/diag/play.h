@@ -141,6 +141,22 @@ take_impact (struct collect_out *out, const char *fmt, ...)
   buf_putc (&h->impact, '\n');
 }
 
+static uint64_t impact_begun; /* of the last that took its time */
+
+static inline void
+take_impact_since (struct collect_out *out, uint64_t begun_ms,
+                   const char *fmt, ...)
+{
+  struct haul *h = (struct haul *) out;
+  va_list ap;
+
+  impact_begun = begun_ms;
+  va_start (ap, fmt);
+  buf_vprintf (&h->impact, fmt, ap);
+  va_end (ap);
+  buf_putc (&h->impact, '\n');
+}
+
 static inline void
 take_gap (struct collect_out *out, const char *what, const char *fmt, ...)
 {
@@ -160,7 +176,11 @@ haul_new (void)
   struct haul *h = calloc (1, sizeof *h);
 
   assert_non_null (h);
-  h->out = (struct collect_out){ take_file, take_fact, take_impact, take_gap };
+  h->out = (struct collect_out){ .file = take_file,
+                                .fact = take_fact,
+                                .impact = take_impact,
+                                .impact_since = take_impact_since,
+                                .gap = take_gap };
   h->impact = (struct buf) BUF_INIT (65536);
   h->gaps = (struct buf) BUF_INIT (65536);
   return h;

@@ -13,12 +13,15 @@
 #include "collect-bed.h"
 
 #include "base/cleanup.h"
+#include "diag/collect/cgroup.h"
+#include "tests/lib/tmpdir.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -86,6 +89,19 @@ let_it_spin (uint64_t ms)
          < (int64_t) ms);
 }
 
+/* How many points has the metric of that name? */
+static size_t
+points_of (const struct haul *h, const char *name)
+{
+  const char *text = strstr (file_of (h, "metrics/host.otlp.jsonl"), name);
+  const char *end = text ? strstr (text, "]}}") : NULL;
+  size_t n = 0;
+
+  for (; text && end && (text = strstr (text, "\"timeUnixNano\"")); text++)
+    n += text < end;
+  return n;
+}
+
 static void
 test_vcpus (void **state)
 {
@@ -113,6 +129,10 @@ test_vcpus (void **state)
   assert_non_null (strstr (file_of (h, "qemu/status"), "State:"));
   assert_non_null (strstr (file_of (h, "metrics/host.otlp.jsonl"),
                            "\"cpu.logical_number\""));
+  /* Of each sample one, so that there is a course to draw. */
+  assert_int_equal (points_of (h, "\"process.cpu.time\""), 2);
+  assert_int_equal (points_of (h, "\"system.cpu.load_average.1m\""), 2);
+  assert_int_equal (points_of (h, "\"system.linux.pressure.io.some\""), 2);
   haul_free (h);
 }
 
@@ -134,6 +154,14 @@ test_process_states (void **state)
   be_guest (&g, pid);
   h = collected (&collect_host, &g, NULL, 0);
   assert_string_equal (text_of (h, "qemu.state"), "stopped");
+  /* Which of its threads are vCPUs the monitor tells, where it is asked; and
+   * what only a tracer may read is missing on every host. */
+  assert_null (strstr (buf_str (&h->gaps), "qemu/vcpus"));
+  assert_null (strstr (buf_str (&h->gaps), "qemu/io"));
+  haul_free (h);
+  g.monitor = MONITOR_NONE;
+  h = collected (&collect_host, &g, NULL, 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "qemu/vcpus"));
   haul_free (h);
 
   /* The number belongs to another process now. */
@@ -202,6 +230,184 @@ test_stacks (void **state)
   haul_free (h);
 }
 
+/* ---- more threads than are asked for ---- */
+
+#define MANY 20
+static pthread_barrier_t all_named;
+
+static void *
+be_vcpu (void *arg)
+{
+  char name[16];
+
+  snprintf (name, sizeof name, "CPU %u/KVM", *(unsigned *) arg);
+  prctl (PR_SET_NAME, name);
+  pthread_barrier_wait (&all_named);
+  pthread_barrier_wait (&all_named);
+  return NULL;
+}
+
+/* Those that are not asked for are told of, and so is one of many that can't be
+ * read. */
+static int
+open_some_stacks (struct opener *self, const struct open_req *req,
+                  uint64_t deadline, int *ret_fd, int *ret_lock,
+                  struct error *err)
+{
+  char first[64];
+
+  snprintf (first, sizeof first, "%d/task/%d/stack", req->check_pid,
+            req->check_pid);
+  if (req->kind == OPEN_PROC && strcmp (req->path, first) == 0)
+    return error_set (err, EACCES, "not this one");
+  return open_stack (self, req, deadline, ret_fd, ret_lock, err);
+}
+
+static void
+test_many_threads (void **state)
+{
+  struct opener opener = { .open = open_some_stacks };
+  struct guest g = guest ();
+  pthread_t threads[MANY];
+  unsigned numbers[MANY];
+  struct haul *h;
+
+  pthread_barrier_init (&all_named, NULL, MANY + 1);
+  for (unsigned i = 0; i < MANY; i++)
+    {
+      numbers[i] = i;
+      assert_int_equal (pthread_create (&threads[i], NULL, be_vcpu,
+                                        &numbers[i]),
+                        0);
+    }
+  pthread_barrier_wait (&all_named);
+  be_guest (&g, getpid ());
+  the_opener = &opener;
+  h = collected (&collect_host, &g, NULL, 0);
+  the_opener = NULL;
+  pthread_barrier_wait (&all_named);
+  for (unsigned i = 0; i < MANY; i++)
+    pthread_join (threads[i], NULL);
+  pthread_barrier_destroy (&all_named);
+  assert_non_null (strstr (file_of (h, "qemu/stacks.txt"), "CPU 14/KVM"));
+  assert_non_null (strstr (buf_str (&h->gaps), "1 of 16: not this one"));
+  assert_non_null (strstr (buf_str (&h->gaps), "not asked for: 5 of 21"));
+  haul_free (h);
+}
+
+/* ---- the host's end of its network ---- */
+
+static void
+put (const struct tmpdir *tmp, const char *name, const char *text)
+{
+  assert_int_equal (tmpdir_put (tmp->fd, name, text, strlen (text)), 0);
+}
+
+/* A /sys with a tap that is a port of br7, and one that is taken down. */
+static void
+make_sys (const struct tmpdir *tmp)
+{
+  static const char *const folders[]
+      = { "class", "class/net", "class/net/tap3", "class/net/tap3/brport",
+          "class/net/br7", "class/net/tap4" };
+
+  for (size_t i = 0; i < ARRAY_LEN (folders); i++)
+    assert_int_equal (mkdirat (tmp->fd, folders[i], 0755), 0);
+  put (tmp, "class/net/tap3/carrier", "1\n");
+  put (tmp, "class/net/tap3/carrier_changes", "5\n");
+  put (tmp, "class/net/tap3/brport/state", "3\n");
+  assert_int_equal (symlinkat ("../br7", tmp->fd, "class/net/tap3/master"), 0);
+  put (tmp, "class/net/br7/carrier", "1\n");
+  put (tmp, "class/net/br7/carrier_changes", "2\n");
+  put (tmp, "class/net/tap4/carrier_changes", "40\n");
+}
+
+static void
+test_links (void **state)
+{
+  struct tmpdir tmp = { .fd = -1 };
+  struct guest g = guest ();
+  struct haul *h = haul_new ();
+  struct collect_ctx ctx = { .guest = &g, .out = &h->out };
+  CLEANUP_JSON struct json_object *doc = json_object_new_object ();
+
+  assert_int_equal (tmpdir_make (&tmp), 0);
+  make_sys (&tmp);
+  g.nnics = 1;
+  snprintf (g.nics[0].ifname, sizeof g.nics[0].ifname, "tap3");
+  collect_links (&ctx, tmp.path, doc);
+  assert_int_equal (int_of (h, "net.carrier"), 1);
+  assert_int_equal (int_of (h, "net.tap3.link_changes"), 5);
+  assert_int_equal (int_of (h, "net.br7.link_changes"), 2);
+  assert_int_equal (json_get_int (json_get (doc, "tap3"), "port_state", 0), 3);
+  haul_free (h);
+  /* Beside it one that has none; and names that lead elsewhere. */
+  h = haul_new ();
+  ctx.out = &h->out;
+  g.nnics = 3;
+  snprintf (g.nics[0].ifname, sizeof g.nics[0].ifname, "tap4");
+  snprintf (g.nics[1].ifname, sizeof g.nics[1].ifname, "tap3");
+  snprintf (g.nics[2].ifname, sizeof g.nics[2].ifname, "../net/br7");
+  json_object_put (doc);
+  doc = json_object_new_object ();
+  collect_links (&ctx, tmp.path, doc);
+  assert_int_equal (int_of (h, "net.carrier"), 0);
+  assert_int_equal (int_of (h, "net.tap3.carrier"), 1);
+  assert_int_equal (int_of (h, "net.tap4.carrier"), 0);
+  assert_int_equal (int_of (h, "net.tap4.link_changes"), 40);
+  assert_int_equal (json_object_object_length (doc), 3);
+  haul_free (h);
+  tmpdir_done (&tmp);
+}
+
+/* ---- its file systems ---- */
+
+static struct haul *
+room_of (const struct tmpdir *tmp, const char *mounts)
+{
+  struct guest g = guest ();
+  struct haul *h = haul_new ();
+  struct collect_ctx ctx = { .guest = &g, .out = &h->out };
+  char path[128];
+
+  put (tmp, "mountinfo", mounts);
+  snprintf (path, sizeof path, "%s/mountinfo", tmp->path);
+  host_room_ (&ctx, path);
+  return h;
+}
+
+static void
+test_room (void **state)
+{
+  struct tmpdir tmp = { .fd = -1 };
+  struct haul *h;
+  const char *said;
+
+  assert_int_equal (tmpdir_make (&tmp), 0);
+  h = room_of (&tmp,
+               "1 0 8:1 / / rw,noatime shared:1 - ext4 /dev/vda1 rw\n"
+               "2 1 8:1 /x /usr rw - ext4 /dev/vda1 rw\n"
+               "3 1 0:9 / /proc rw - proc proc rw\n"
+               "4 1 0:50 / /dev rw - nfs4 server:/x rw\n"
+               "5 4 0:51 / /dev/shm rw - tmpfs tmpfs rw\n"
+               "6 1 0:52 / /tmp ro - ext4 /dev/vdc ro\n"
+               "7 1 0:53 / /usr/bin rw - overlay overlay rw\n"
+               "no mount at all\n");
+  said = file_of (h, "host/filesystems");
+  /* One line: of what is there once, here, and can be written to. */
+  assert_ptr_equal (strchr (said, '\n'), said + strlen (said) - 1);
+  assert_int_equal (strncmp (said, "/ ", 2), 0);
+  assert_non_null (strstr (said, " MiB free "));
+  assert_true (fact_of (h, "host.fs.used")->d > 0);
+  assert_true (fact_of (h, "host.fs.used")->d <= 1);
+  haul_free (h);
+  h = room_of (&tmp, "4 1 0:50 / / rw - fuse.sshfs x rw\n"
+                     "5 4 0:51 / /dev/shm rw - tmpfs tmpfs rw\n");
+  assert_int_equal (h->nfiles + h->nfacts, 0);
+  haul_free (h);
+  tmpdir_done (&tmp);
+}
+
 int
 main (void)
 {
@@ -210,6 +416,9 @@ main (void)
     cmocka_unit_test (test_vcpus),
     cmocka_unit_test (test_process_states),
     cmocka_unit_test (test_stacks),
+    cmocka_unit_test (test_many_threads),
+    cmocka_unit_test (test_links),
+    cmocka_unit_test (test_room),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

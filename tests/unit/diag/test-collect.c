@@ -33,8 +33,9 @@ static struct
     int rc;
     enum monitor_health health;
     const char *status;
+    uint64_t took_ms;
   } status[2];
-  int asked;
+  int asked, counted;
   const char *stats[2]; /* JSON, NULL = an error */
   int tcp_rc;
   const char *tcp_text;
@@ -64,6 +65,7 @@ monitor_status (const struct transport_env *env, const struct guest *g,
   assert_in_range (i, 0, 1);
   assert_true (deadline <= now_ms + MONITOR_HOLD_MS);
   *ret_health = play.status[i].health;
+  now_ms += play.status[i].took_ms;
   if (play.status[i].rc < 0)
     return error_set (err, -play.status[i].rc, "no answer\033");
   snprintf (ret_status, n, "%s", play.status[i].status);
@@ -75,7 +77,7 @@ monitor_blockstats (const struct transport_env *env, const struct guest *g,
                     uint64_t deadline, struct json_object **ret,
                     struct error *err)
 {
-  int i = play.asked++;
+  int i = play.counted++;
 
   assert_in_range (i, 0, 1);
   if (!play.stats[i])
@@ -316,7 +318,7 @@ static struct haul *
 get (const struct collector *c, const struct guest *g, const char *params,
      int want_rc)
 {
-  play.asked = 0;
+  play.asked = play.counted = 0;
   return collected (c, g, params, want_rc);
 }
 
@@ -375,6 +377,7 @@ test_monitor (void **state)
 {
   struct guest g = guest ();
   struct haul *h;
+  uint64_t began;
 
   memset (&play, 0, sizeof play);
   play.status[0].status = "running";
@@ -388,13 +391,16 @@ test_monitor (void **state)
   assert_non_null (strstr (file_of (h, "monitor/status.json"), "\"paused\""));
   haul_free (h);
 
-  /* Greets, and then nothing. */
+  /* Greets, and then nothing: what was waited for it parts the samples. */
   for (int i = 0; i < 2; i++)
     {
       play.status[i].rc = -ETIMEDOUT;
       play.status[i].health = MONITOR_GREETS_ONLY;
+      play.status[i].took_ms = MONITOR_HOLD_MS;
     }
+  began = now_ms;
   h = get (&collect_monitor, &g, NULL, 0);
+  assert_int_equal (now_ms - began, 2 * MONITOR_HOLD_MS);
   assert_string_equal (text_of (h, "vmm.monitor"), "greets-only");
   assert_string_equal (text_of (h, "vmm.status"), "(none)");
   assert_null (strchr (file_of (h, "monitor/status.json"), '\033'));
@@ -416,6 +422,7 @@ test_monitor (void **state)
     {
       play.status[i].rc = -EMFILE;
       play.status[i].health = MONITOR_GONE;
+      play.status[i].took_ms = 0;
     }
   h = get (&collect_monitor, &g, NULL, -EMFILE);
   assert_int_equal (h->nfacts, 0);
@@ -471,6 +478,34 @@ test_disk (void **state)
   haul_free (h);
   play.stats[0] = NULL;
   haul_free (get (&collect_disk, &g, NULL, -ETIMEDOUT));
+}
+
+/* In the monitor's two samples: nobody waits for two more. */
+static void
+test_disk_by_monitor (void **state)
+{
+  struct guest g = guest ();
+  uint64_t began = now_ms;
+  struct haul *h;
+
+  memset (&play, 0, sizeof play);
+  play.status[0].status = play.status[1].status = "running";
+  play.stats[0] = "{\"vda\":" S (1, 0) "}";
+  play.stats[1] = "{\"vda\":" S (1, 1) "}";
+  h = get (&collect_monitor, &g, NULL, 0);
+  assert_in_range (now_ms - began, 1000, 1100);
+  assert_int_equal (int_of (h, "disk.any_moved"), 0);
+  assert_int_equal (int_of (h, "disk.vda.new_errors"), 1);
+  assert_non_null (strstr (file_of (h, "disk/blockstats.json"), "second"));
+  haul_free (h);
+
+  /* One that answers the second time has been counted once. */
+  play.status[0].rc = -ETIMEDOUT;
+  play.status[0].health = MONITOR_GREETS_ONLY;
+  h = get (&collect_monitor, &g, NULL, 0);
+  assert_int_equal (int_of (h, "disk.any_moved"), -999);
+  assert_non_null (strstr (file_of (h, "disk/blockstats.json"), "first"));
+  haul_free (h);
 }
 
 /* ---- net ---- */
@@ -590,6 +625,7 @@ test_net (void **state)
   assert_true (int_of (h, "net.guest_sent") >= 0);
   assert_int_equal (int_of (h, "net.not_taken"), 0);
   assert_non_null (strstr (file_of (h, "net/net.json"), "rx_packets"));
+  assert_non_null (strstr (buf_str (&h->gaps), "2 of its 3 interfaces"));
   haul_free (h);
   /* Somewhere behind a router, where anybody may answer: not asked. */
   play.tcp_address[0] = '\0';
@@ -603,6 +639,23 @@ test_net (void **state)
 }
 
 /* ---- console ---- */
+
+/* What there was no time for has that for its reason. */
+static void
+test_console_without_time (void **state)
+{
+  struct guest g = guest ();
+  struct haul *h = haul_new ();
+  struct collect_ctx ctx = { .guest = &g, .out = &h->out };
+
+  g.nconsoles = 2;
+  snprintf (g.consoles[0].name, sizeof g.consoles[0].name, "serial0");
+  g.consoles[0].mode = CONSOLE_PROBE;
+  assert_int_equal (collect_console.run (&ctx, NULL), 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "ended before serial0"));
+  assert_non_null (strstr (buf_str (&h->gaps), "the platform's log: "));
+  haul_free (h);
+}
 
 static void
 test_console (void **state)
@@ -676,13 +729,49 @@ test_console (void **state)
   haul_free (h);
 }
 
+/* Of a kind the first is told last: it counts where nobody asks when it was. */
+static void
+test_marks_have_their_time (void **state)
+{
+  static const char text[]
+      = "[    0.000000] Linux version 6.1\r\n"
+        "[   99.100000] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! "
+        "[ant:7]\r\n"
+        "[ 7300.100000] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! "
+        "[bee:8]\r\n"
+        "[ 7310.500000] Kernel panic - not syncing: softlockup: hung tasks\r\n";
+  struct guest g = guest ();
+  const struct fact *f;
+  struct haul *h;
+
+  memset (&play, 0, sizeof play);
+  g.nconsoles = 1;
+  snprintf (g.consoles[0].name, sizeof g.consoles[0].name, "serial0");
+  play.kept = text;
+  play.kept_len = sizeof text - 1;
+  h = get (&collect_console, &g, NULL, 0);
+  f = fact_of (h, "kernel.event.soft_lockup");
+  assert_int_equal (f->kernel_us, 99100000);
+  assert_string_equal (f->text, "BUG: soft lockup: ant");
+  assert_string_equal (f[-1].name, "kernel.event.soft_lockup");
+  assert_int_equal (f[-1].kernel_us, 7300100000);
+  assert_non_null (strstr (f[-1].text, "BUG: soft lockup"));
+  f = fact_of (h, "kernel.event.panic");
+  assert_int_equal (f->kernel_us, 7310500000);
+  assert_string_not_equal (f[-1].name, "kernel.event.panic");
+  haul_free (h);
+}
+
 int
 main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_table), cmocka_unit_test (test_monitor),
-    cmocka_unit_test (test_disk),  cmocka_unit_test (test_net),
+    cmocka_unit_test (test_disk),  cmocka_unit_test (test_disk_by_monitor),
+    cmocka_unit_test (test_net),
     cmocka_unit_test (test_net_hints), cmocka_unit_test (test_console),
+    cmocka_unit_test (test_marks_have_their_time),
+    cmocka_unit_test (test_console_without_time),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

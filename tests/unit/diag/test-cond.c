@@ -191,6 +191,46 @@ each_says_what_it_says (void **state)
     }
 }
 
+/* Read all at once, an hour of the guest's is a moment of ours. */
+static void
+the_kernel_says_when_it_was (void **state)
+{
+  static const char then[]
+      = "kernel.event.gpf then kernel.event.soft_lockup within 1m";
+  static const char then_no[]
+      = "kernel.event.gpf then no kernel.event.soft_lockup within 10ms";
+  struct fact *a, *b;
+
+  text ("kernel.event.gpf", "console", 100, "a");
+  text ("kernel.event.soft_lockup", "memory", 100, "b");
+  a = &facts[nfacts - 2];
+  b = &facts[nfacts - 1];
+  assert_true (holds (then, NULL));
+  a->kernel_us = 10000000;
+  b->kernel_us = 3610000000;
+  assert_false (holds (then, NULL));
+  assert_true (holds (then_no, NULL));
+  b->kernel_us = 70000999;
+  assert_true (holds (then, NULL));
+  b->kernel_us = 70001000;
+  assert_false (holds (then, NULL));
+  /* What comes before it did not come of it, whoever was heard first. */
+  b->kernel_us = 9999999;
+  assert_false (holds (then, NULL));
+  b->kernel_us = 10000001;
+  b->time_ms = 50;
+  assert_true (holds (then, NULL));
+  /* Two boots, and who says nothing of it, have our own clock. */
+  b->inc.boot = 1;
+  assert_false (holds (then, NULL));
+  b->time_ms = 100;
+  b->kernel_us = 3610000000;
+  assert_true (holds (then, NULL));
+  b->inc.boot = 0;
+  b->kernel_us = 0;
+  assert_true (holds (then, NULL));
+}
+
 static void
 facets_are_unknown_without_a_ladder (void **state)
 {
@@ -478,6 +518,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup (each_says_what_it_says, begin),
+    cmocka_unit_test_setup (the_kernel_says_when_it_was, begin),
     cmocka_unit_test_setup (facets_are_unknown_without_a_ladder, begin),
     cmocka_unit_test (they_are_written_in_one_spelling),
     cmocka_unit_test_setup (all_have_to_hold, begin),

@@ -68,6 +68,12 @@ no_words (struct collect_out *out, const char *fmt, ...)
 }
 
 static void
+no_words_since (struct collect_out *out, uint64_t begun_ms, const char *fmt,
+                ...)
+{
+}
+
+static void
 no_gap (struct collect_out *out, const char *what, const char *fmt, ...)
 {
 }
@@ -89,6 +95,7 @@ core (const char *says, int status)
   struct collect_out out = { .file = no_file,
                              .fact = no_fact,
                              .impact = no_words,
+                             .impact_since = no_words_since,
                              .gap = no_gap,
                              .attach = attach };
   struct transport_env env

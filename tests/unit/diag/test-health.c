@@ -22,6 +22,7 @@
 #include "tests/lib/tmpdir.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -221,7 +222,7 @@ static const struct
   { "259:0", "nvme 00", 0 },
   { "8:48", "asleep\n", 0 },
 };
-static unsigned asked;
+static atomic_uint asked;
 static bool asleep;
 
 static int
@@ -260,7 +261,8 @@ ask (struct json_object *list)
 
   assert_non_null (list);
   asked = 0;
-  asleep = health_sleeps (&ctx, list, all);
+  health_ask_together (&ctx, &list, 1, true, all);
+  asleep = health_slept (list, all);
   health_ask (&ctx, "vda", list, all);
   /* What another disk of the guest has in common with it is not asked again. */
   unsigned once = asked;
@@ -358,6 +360,92 @@ who_sleeps (void **state)
   assert_string_equal (buf_str (&h->gaps), "");
   assert_true (json_get_bool (json_object_array_get_idx (list, 1), "asleep",
                               false));
+  haul_free (h);
+}
+
+/* ---- some that never answer ---- */
+
+#define DEAD "8:100"
+static atomic_bool living_asked;
+static atomic_uint dead_asked;
+
+/* A dead one holds who asks it until the living one was asked. */
+static int
+answer_or_hang (struct opener *self, const struct open_req *req,
+                uint64_t deadline, int *ret_fd, int *ret_lock,
+                struct error *err)
+{
+  struct timespec nap = { 0, 1000000 };
+
+  if (strncmp (req->path, DEAD, 5) != 0)
+    {
+      atomic_store (&living_asked, true);
+      return answer (self, req, deadline, ret_fd, ret_lock, err);
+    }
+  atomic_fetch_add (&dead_asked, 1);
+  while (!atomic_load (&living_asked) && clock_ms () < deadline)
+    nanosleep (&nap, NULL);
+  return error_set (err, ETIMEDOUT, "%s is stuck", req->path);
+}
+
+/* Side by side; and those that the kernel calls dead after those that may
+ * live. */
+static void
+the_dead_hold_nobody_up (void **state)
+{
+  struct json_object *lists[2]
+      = { json_object_new_array (),
+          json_tokener_parse ("[{'device':'nvme0n1','kind':'nvme',"
+                              "'number':'259:0'}]") };
+  struct opener opener = { .open = answer_or_hang };
+  struct transport_env env = { .opener = &opener };
+  struct health_asked *all = health_asked_new ();
+  struct haul *h = haul_new ();
+  struct guest g = { .name = "g" };
+  struct collect_ctx ctx = { .guest = &g, .env = &env, .out = &h->out,
+                             .deadline = clock_ms () + 60000 };
+  uint64_t began = clock_ms ();
+
+  for (unsigned i = 0; i < 20; i++)
+    {
+      struct json_object *o = json_object_new_object ();
+      char number[20];
+
+      snprintf (number, sizeof number, DEAD "%u", i);
+      json_add_str (o, "device", "sdx");
+      json_add_str (o, "kind", "scsi");
+      json_add_str (o, "number", number);
+      json_add_str (o, "state", i < 6 ? "ok" : "dead");
+      json_object_array_add (lists[0], o);
+    }
+  health_ask_together (&ctx, lists, 2, false, all);
+  assert_true (clock_ms () - began < 1400);
+  assert_int_equal (dead_asked, 20);
+  health_ask (&ctx, "vda", lists[0], all);
+  health_ask (&ctx, "vdb", lists[1], all);
+  assert_non_null (strstr (buf_str (&h->gaps), "vda: how sdx behind it is: "));
+  assert_null (strstr (buf_str (&h->gaps), "vdb"));
+  json_object_put (lists[0]);
+  json_object_put (lists[1]);
+  health_asked_free (all);
+  haul_free (h);
+}
+
+/* Who could not be asked for lack of time is a gap, with that reason. */
+static void
+no_time_is_a_reason (void **state)
+{
+  CLEANUP_JSON struct json_object *list = json_tokener_parse (
+      "[{'device':'nvme0n1','kind':'nvme','number':'259:0'}]");
+  struct health_asked *all = health_asked_new ();
+  struct haul *h = haul_new ();
+  struct guest g = { .name = "g" };
+  struct collect_ctx ctx = { .guest = &g, .out = &h->out,
+                             .deadline = clock_ms () };
+
+  health_ask (&ctx, "vda", list, all);
+  assert_non_null (strstr (buf_str (&h->gaps), "the budget ended"));
+  health_asked_free (all);
   haul_free (h);
 }
 
@@ -486,6 +574,8 @@ main (void)
     cmocka_unit_test (a_pool_that_failed),
     cmocka_unit_test (who_does_not_tell),
     cmocka_unit_test (who_sleeps),
+    cmocka_unit_test (the_dead_hold_nobody_up),
+    cmocka_unit_test (no_time_is_a_reason),
     cmocka_unit_test (power_modes),
     cmocka_unit_test (who_is_suspended),
     cmocka_unit_test (what_may_be_asked),

@@ -101,6 +101,37 @@ trouble_of_the_host (void **state)
   haul_free (h);
 }
 
+static void
+a_long_log_is_cut_and_said_to_be (void **state)
+{
+  struct buf text CLEANUP_BUF = BUF_INIT (1u << 20);
+  struct haul *h;
+
+  for (unsigned i = 0; i < 3000; i++)
+    buf_printf (&text, "6,%u,%u000000,-;br0: port 2(vnet7) entered state\n", i,
+                i + 1);
+  h = read_log (buf_str (&text), 0);
+  assert_null (strstr (file_of (h, "host/kernel.log"), "[    1."));
+  assert_non_null (strstr (file_of (h, "host/kernel.log"), "[ 3000."));
+  assert_non_null (strstr (buf_str (&h->gaps), "cut to the last 64 KiB"));
+  haul_free (h);
+}
+
+/* Any file of the host's that is longer than its bound. */
+static void
+what_is_cut_is_said (void **state)
+{
+  struct guest g = guest ();
+  struct haul *h = haul_new ();
+  struct collect_ctx ctx = { .guest = &g, .out = &h->out };
+
+  assert_true (collect_copy (&ctx, "/proc/self/status", "qemu/status", 10,
+                             NULL));
+  assert_int_equal (strlen (file_of (h, "qemu/status")), 10);
+  assert_non_null (strstr (buf_str (&h->gaps), "the first 10 bytes"));
+  haul_free (h);
+}
+
 /* Of this process: there is some control group on each host. */
 static void
 groups_are_found (void **state)
@@ -199,6 +230,8 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (lines_of_the_guest),
     cmocka_unit_test (trouble_of_the_host),
+    cmocka_unit_test (a_long_log_is_cut_and_said_to_be),
+    cmocka_unit_test (what_is_cut_is_said),
     cmocka_unit_test (groups_are_found),
     cmocka_unit_test (a_quota_is_named),
     cmocka_unit_test (no_payload),

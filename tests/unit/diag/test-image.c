@@ -20,6 +20,7 @@
 #include "tests/lib/tmpdir.h"
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <libgen.h>
 
 static struct tmpdir tmp = { .fd = -1 };
@@ -248,6 +249,100 @@ what_there_is_not (void **state)
   haul_free (look (&held, -ENODEV));
 }
 
+/* ---- many, and most of them dead ---- */
+
+static char stuck_fd[32][24]; /* "PID/fd/N" */
+static unsigned nstuck;
+static atomic_uint opened;
+
+static bool
+is_stuck (const char *path)
+{
+  for (unsigned i = 0; i < nstuck; i++)
+    if (strcmp (stuck_fd[i], path) == 0)
+      return true;
+  return false;
+}
+
+/* As the keeper does, after a while. */
+static int
+open_or_hang (struct opener *self, const struct open_req *req,
+              uint64_t deadline, int *ret_fd, int *ret_lock,
+              struct error *err)
+{
+  struct timespec nap = { 0, 600000000 };
+
+  if (!is_stuck (req->path))
+    return opener_do (req, ret_fd, ret_lock, err);
+  atomic_fetch_add (&opened, 1);
+  nanosleep (&nap, NULL);
+  return error_set (err, ETIMEDOUT, "the file system it is on is stuck");
+}
+
+/* Fifteen that hang would have taken all of the budget, one by one. */
+static void
+the_last_one_answers (void **state)
+{
+  struct opener opener = { .open = open_or_hang };
+  struct transport_env env = { .opener = &opener, .libexec = libexec };
+  struct guest_disk disks[GUEST_MAX_DISKS] = { 0 };
+  struct guest g = { .name = "vm", .display = "vm", .disks = disks,
+                     .ndisks = GUEST_MAX_DISKS };
+  struct haul *h = haul_new ();
+  int fds[GUEST_MAX_DISKS];
+
+  g.inc.pid = getpid ();
+  assert_int_equal (proc_start_time (getpid (), &g.inc.start_time, NULL), 0);
+  nstuck = 0;
+  for (unsigned i = 0; i < GUEST_MAX_DISKS; i++)
+    {
+      bool last = i == GUEST_MAX_DISKS - 1;
+      char name[20];
+
+      snprintf (name, sizeof name, "disk%u.raw", i);
+      assert_true (make ("truncate -s 1M $f", name));
+      snprintf (disks[i].target, sizeof disks[i].target, "vd%c",
+                (char) ('a' + i));
+      snprintf (disks[i].path, sizeof disks[i].path, "%s/%s", tmp.path, name);
+      fds[i] = openat (tmp.fd, name, O_RDWR | O_CLOEXEC);
+      if (!last)
+        snprintf (stuck_fd[nstuck++], sizeof stuck_fd[0], "%d/fd/%d",
+                  getpid (), fds[i]);
+    }
+  assert_int_equal (collect (&collect_image, &g, &env, NULL, h, NULL), 0);
+  assert_int_equal (opened, GUEST_MAX_DISKS - 1);
+  assert_string_equal (text_of (h, "disk.vda.host_read"), "late");
+  assert_string_equal (text_of (h, "disk.vdo.host_read"), "late");
+  assert_string_equal (text_of (h, "disk.vdp.host_read"), "ok");
+  assert_null (fact_of (h, "disk.behind"));
+  for (unsigned i = 0; i < GUEST_MAX_DISKS; i++)
+    close (fds[i]);
+  haul_free (h);
+}
+
+/* That nobody had the time to read it says nothing against a disk. */
+static void
+no_time_is_no_trouble (void **state)
+{
+  static const char *const names[] = { "disk0.raw" };
+  struct transport_env env = { .opener = opener_local (),
+                               .libexec = libexec };
+  struct held held;
+  struct haul *h = haul_new ();
+  struct collect_ctx ctx = { .guest = &held.g, .env = &env, .out = &h->out,
+                             .deadline = clock_ms () + 500 };
+
+  assert_true (make ("truncate -s 1M $f", "disk0.raw"));
+  hold (&held, names, 1);
+  assert_int_equal (collect_image.run (&ctx, NULL), 0);
+  assert_null (fact_of (h, "disk.vda.host_read"));
+  assert_null (fact_of (h, "disk.vda.host_trouble"));
+  assert_non_null (strstr (buf_str (&h->gaps), "vda: the budget ended before "
+                                               "it was read"));
+  close (held.fds[0]);
+  haul_free (h);
+}
+
 /* ---- what is behind it ---- */
 
 #define DEVICES                                                               \
@@ -385,6 +480,8 @@ main (void)
     cmocka_unit_test (errors_behind_layers),
     cmocka_unit_test (one_that_qemu_gave_up),
     cmocka_unit_test (what_there_is_not),
+    cmocka_unit_test (the_last_one_answers),
+    cmocka_unit_test (no_time_is_no_trouble),
     cmocka_unit_test (stays_among_devices),
     cmocka_unit_test (what_is_behind_is_bounded),
     cmocka_unit_test (what_is_behind),

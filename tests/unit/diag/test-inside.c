@@ -20,6 +20,8 @@
 
 #include <stdio.h>
 
+#define TAKES_MS 700 /* to be answered */
+
 static struct
 {
   int rc;
@@ -46,6 +48,7 @@ answer (const char *by, const struct ask *ask, struct ask_result *ret,
   snprintf (ret->detail, sizeof ret->detail, "as played");
   if (play.says)
     buf_puts (&ret->output, play.says);
+  now_ms += TAKES_MS;
   return 0;
 }
 
@@ -154,6 +157,8 @@ what_it_says_of_itself (void **state)
                        "[    1.000000] hello\\e[2J\n");
   assert_string_equal (buf_str (&h->gaps), "");
   assert_non_null (strstr (buf_str (&h->impact), "read-only command"));
+  /* When it was begun, not when it was answered. */
+  assert_int_equal (impact_begun, now_ms - TAKES_MS);
   haul_free (h);
 }
 
@@ -342,7 +347,7 @@ which_is_full (void **state)
  * of busybox asks no PATH. */
 #define PROGRAMS                                                              \
   "alias l=false h=false o=false\n"                                           \
-  "timeout() { shift; \"$@\"; }\n"                                            \
+  "timeout() { shift; \"$@\"; }\nls() { cat; }\nsleep() { :; }\n"              \
   "dmesg() { i=0; while [ $i -lt 200 ]; do i=$((i+1)); "                      \
   "printf '[ 1.%06d] %0160d\\n' $i $i; done; }\n"                             \
   "journalctl() { echo one; echo '[two]'; }\n"                                \
@@ -350,9 +355,9 @@ which_is_full (void **state)
   "crictl() { return 1; }\n"                                                  \
   "docker() { i=0; while [ $i -lt 99 ]; do i=$((i+1)); "                      \
   "printf 'box %0160d\\n' $i; done; }\n"                                      \
-  "df() { echo /dev/vda 100 99 1 99% /data; }\n"
+  "df() { cat; echo /dev/vda 100 99 1 99% /data; }\n"
 
-/* What the script says in that shell. */
+/* What is asked says in that shell; "next" is typed behind it. */
 static void
 run_shell (const char *shell, struct buf *out)
 {
@@ -365,9 +370,10 @@ run_shell (const char *shell, struct buf *out)
   snprintf (cmd, sizeof cmd, "%s/script", t.path);
   f = fopen (cmd, "w");
   assert_non_null (f);
-  fprintf (f, "%s%s\n", PROGRAMS, play.command);
+  fprintf (f, "%s%s\nread x && echo \"@@ left $x\"\n:\n", PROGRAMS,
+           play.command);
   fclose (f);
-  snprintf (cmd, sizeof cmd, "%s %s/script", shell, t.path);
+  snprintf (cmd, sizeof cmd, "echo next | %s %s/script", shell, t.path);
   f = popen (cmd, "r");
   assert_non_null (f);
   while ((n = fread (chunk, 1, sizeof chunk, f)) > 0)
@@ -415,6 +421,30 @@ what_shells_cut (void **state)
       assert_null (strstr (file_of (h, "inside/stat.txt"), "\nintr 0 0"));
       assert_non_null (strstr (file_of (h, "inside/stat.txt"), "procs_run"));
       haul_free (h);
+    }
+}
+
+/* A program that has nothing to look at, as a grep for which there are no
+ * files, reads nothing of what is typed at the guest, nor waits for it. */
+static void
+what_is_typed_behind (void **state)
+{
+  static const struct collector *const both[]
+      = { &collect_inside, &collect_application };
+  static const char *const shells[] = { "sh", "bash", "busybox sh" };
+  char cmd[80];
+
+  for (size_t i = 0; i < ARRAY_LEN (both) * ARRAY_LEN (shells); i++)
+    {
+      const char *shell = shells[i / ARRAY_LEN (both)];
+      struct buf said CLEANUP_BUF = BUF_INIT (1u << 20);
+
+      snprintf (cmd, sizeof cmd, "%s -c true 2>/dev/null", shell);
+      if (system (cmd) != 0)
+        continue;
+      haul_free (get (both[i % ARRAY_LEN (both)], "@@ end\n", ASK_OK, 0));
+      run_shell (shell, &said);
+      assert_non_null (strstr (buf_str (&said), "@@ left next\n"));
     }
 }
 
@@ -692,6 +722,7 @@ main (void)
     cmocka_unit_test (which_parts_there_are),
     cmocka_unit_test (which_is_full),
     cmocka_unit_test (what_shells_cut),
+    cmocka_unit_test (what_is_typed_behind),
     cmocka_unit_test (commands_of_a_step),
     cmocka_unit_test (which_one_it_is),
     cmocka_unit_test (whose_it_is_not_known),

@@ -313,6 +313,55 @@ a_hosts_own_is_not_judged_again (void **state)
     }
 }
 
+/* Two facts of a bundle, read at the same time: one boot, or another one. */
+static void
+a_bundle_keeps_when_it_was (void **state)
+{
+  static const struct
+  {
+    uint64_t us;
+    unsigned boot;
+    bool before;
+  } cases[] = { { 7300000000, 0, true },
+                { 100000000, 0, false },
+                { 100000000, 1, true } };
+
+  for (size_t i = 0; i < ARRAY_LEN (cases); i++)
+    {
+      struct incident inc = { .phase = INCIDENT_PACKED };
+      struct json_object *manifest = json_object_new_object ();
+      struct json_object *list = json_object_new_array ();
+      struct incarnation life = { .uuid = "u", .pid = 7 };
+      struct verdict_rules *rules;
+      struct replay r;
+      struct fact f;
+
+      incident_new_id (inc.id);
+      snprintf (inc.inc.uuid, sizeof inc.inc.uuid, "%s", inc.id);
+      life.boot = cases[i].boot;
+      fact_text (&f, &life, "kernel.event.gpf", "console", "g", 1);
+      f.time_ms = 1000;
+      f.kernel_us = cases[i].us;
+      json_object_array_add (list, fact_to_json (&f));
+      life.boot = 0;
+      fact_text (&f, &life, "kernel.event.panic", "console", "p", 1);
+      f.time_ms = 1000;
+      f.kernel_us = 7301000000;
+      json_object_array_add (list, fact_to_json (&f));
+      fact_text (&f, &life, "kernel.answers", "sysrq", "none", 4);
+      json_object_array_add (list, fact_to_json (&f));
+      json_object_object_add (manifest, "incident", incident_to_json (&inc));
+      json_object_object_add (manifest, "facts", list);
+      assert_int_equal (verdict_rules_new (&rules, NULL), 0);
+      assert_int_equal (replay_manifest (rules, manifest, &r, NULL), 0);
+      assert_int_equal (r.facts, 3);
+      assert_string_equal (r.now.verdict.culprit, cases[i].before ? "g" : "p");
+      replay_done (&r);
+      verdict_rules_unref (rules);
+      json_object_put (manifest);
+    }
+}
+
 /* What does not fit is not seen, and harms nobody. */
 static void
 more_than_fits (void **state)
@@ -346,6 +395,7 @@ main (void)
     cmocka_unit_test_setup (so_many_sources, begin),
     cmocka_unit_test_setup (a_judgement_is_short, begin),
     cmocka_unit_test (a_hosts_own_is_not_judged_again),
+    cmocka_unit_test (a_bundle_keeps_when_it_was),
     cmocka_unit_test_setup (more_than_fits, begin),
   };
 

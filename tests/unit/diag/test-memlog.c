@@ -257,6 +257,7 @@ test_bounds (void **state)
   has (&haul.log, "the oldest", false);
   has (&haul.log, "no time", false);
   has (&haul.facts, "kernel.event.panic=kernel panic: at last", true);
+  has (&haul.gaps, "cut to the last ", true);
   free (big);
 }
 

@@ -294,10 +294,19 @@ names_of_whom_it_died (void **state)
   /* Its log was not read. */
   expect ("{'row':'system','panicked':true,'panic_cpu':0}\n" WATCHDOG,
           "dead kernel-panic {'said':'hung_task: blocked tasks'}\n");
+  /* Of one that is told to panic for want of memory nobody is. */
+#define PANIC_OF_BUSY(why)                                                    \
+  "{'row':'system','panicked':true,'panic_cpu':1}\n" OTHER_CPU                 \
+  SAID ("Kernel panic - not syncing: " why)
+  expect (SAID ("busy invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL)")
+          PANIC_OF_BUSY ("Out of memory: compulsory panic_on_oom is enabled"),
+          "dead kernel-panic {'said':'Out of memory: compulsory panic_on_oom "
+          "is enabled'}\n");
+  expect (PANIC_OF_BUSY ("System is deadlocked on memory"),
+          "dead kernel-panic {'said':'System is deadlocked on memory'}\n");
   /* Of any other it is where panic() was called. */
   expect (SAID ("INFO: task web:8 blocked for more than 5 seconds.")
-          "{'row':'system','panicked':true,'panic_cpu':1}\n" OTHER_CPU
-          SAID ("Kernel panic - not syncing: as ordered"),
+          PANIC_OF_BUSY ("as ordered"),
           "dead kernel-panic {'cpu':1,'pid':7,'comm':'busy','said':'as "
           "ordered'}\n");
 }
@@ -389,7 +398,33 @@ knows_what_it_saw (void **state)
   assert_false (outside_saw_all (o));
   assert_true (outside_is_arm (o));
   outside_free (o);
+  /* More CPUs than are compared. */
+  o = judged ("{'row':'system'}\n{'row':'task'}\n{'row':'cpu','cpu':1023}\n");
+  assert_true (outside_saw_all (o));
+  outside_free (o);
+  o = judged ("{'row':'system'}\n{'row':'task'}\n{'row':'cpu','cpu':1023}\n"
+              "{'row':'cpu','vcpu':1024,'cpu':1024}\n");
+  assert_false (outside_saw_all (o));
+  outside_free (o);
   outside_free (NULL);
+}
+
+/* An unbound pool has no CPU, or one that there is not (WORK_CPU_UNBOUND is
+ * NR_CPUS); a big guest has pools on those that are not compared. */
+static void
+work_of_any_cpu (void **state)
+{
+#define POOL(cpu)                                                             \
+  "{'row':'workpool','pool':3," cpu "'waiting':4,'no_progress_s':45}\n"
+  static const char *const cpus[]
+      = { POOL (""), POOL ("'cpu':-1,"), POOL ("'cpu':1030,"),
+          POOL ("'cpu':8192,") };
+
+  for (size_t i = 0; i < sizeof cpus / sizeof cpus[0]; i++)
+    expect (cpus[i], "degraded workqueue-lockup {'pool':3}\n");
+  expect ("{'row':'request','disk':'vda','op':'write','age_s':9.5,"
+          "'cpu':8192}\n{'row':'disk','disk':'vda'}\n",
+          "storage storage-stalled {'disk':'vda'}\n");
 }
 
 /* Members of other kinds, numbers of stacks that nobody gave, and more than
@@ -432,6 +467,7 @@ main (void)
     cmocka_unit_test (knows_who_lacks_memory),
     cmocka_unit_test (knows_the_state),
     cmocka_unit_test (knows_what_it_saw),
+    cmocka_unit_test (work_of_any_cpu),
     cmocka_unit_test (takes_anything),
   };
 

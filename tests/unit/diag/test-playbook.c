@@ -13,6 +13,8 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "diag/ladder/cond.h"
+#include "diag/ladder/ladder.h"
 #include "diag/playbook.h"
 #include "diag/playbook_shipped.h"
 
@@ -366,6 +368,46 @@ is_shipped_as (const char *name)
   return false;
 }
 
+/* Would it be done, by what was found so far? */
+static bool
+is_done (const struct playbook_step *s, const char *count, const char *answer)
+{
+  struct fact facts[2] = { { .type = FACT_INT, .source = "memory", .i = 40 },
+                           { .type = FACT_TEXT, .source = "sysrq" } };
+  struct ladder ladder = { .facets = { { .state = FACET_UNKNOWN } } };
+  struct fact_set *set;
+  bool done;
+
+  snprintf (facts[0].name, sizeof facts[0].name, "%s", count);
+  snprintf (facts[1].name, sizeof facts[1].name, "kernel.answers");
+  snprintf (facts[1].text, sizeof facts[1].text, "%s", answer);
+  assert_int_equal (fact_set_new (8, &set, NULL), 0);
+  fact_set_fill (set, facts, 2);
+  done = cond_list_holds (s->when, set, &ladder, NULL, NULL);
+  fact_set_free (set);
+  return done;
+}
+
+/* The states of a guest's tasks are told by its memory, or else by itself. */
+static void
+test_tasks_are_told (void **state)
+{
+  struct playbook_set *set;
+  const struct playbook_step *s;
+  struct error err = ERROR_INIT;
+
+  if (playbook_set_new (NULL, 0, &set, &err) < 0)
+    fail_msg ("%s", error_text (&err));
+  s = playbook_step_named (playbook_find (set, playbook_default),
+                           "sysrq-tasks");
+  assert_non_null (s);
+  assert_true (is_done (s, "tasks.in_io", "shown"));
+  assert_false (is_done (s, "tasks.count", "shown"));
+  assert_false (is_done (s, "tasks.in_io", "none"));
+  assert_false (is_done (s, "tasks.in_io", "disabled"));
+  playbook_set_unref (set);
+}
+
 static void
 test_shipped (void **state)
 {
@@ -459,6 +501,7 @@ main (void)
     cmocka_unit_test (test_whole),      cmocka_unit_test (test_refused),
     cmocka_unit_test (test_many_steps), cmocka_unit_test (test_round),
     cmocka_unit_test (test_schema),     cmocka_unit_test (test_shipped),
+    cmocka_unit_test (test_tasks_are_told),
     cmocka_unit_test (test_own),        cmocka_unit_test (test_own_twice),
   };
 

@@ -163,6 +163,9 @@ asks_all (void **state)
   assert_non_null (fact_of (h, "vcpu.0.halted"));
   assert_int_equal (int_of (h, "console.guest_open"), 1);
   assert_non_null (strstr (buf_str (&h->impact), "socket held for"));
+  said = file_of (h, "metrics/vm.otlp.jsonl");
+  assert_int_equal (count (strstr (said, "\"vm.disk.io\""),
+                           "\"stringValue\":\"root\""), 4);
   haul_free (h);
 }
 
@@ -446,6 +449,67 @@ what_libvirt_says (void **state)
   haul_free (h);
 }
 
+/* A point of each round, at the time of that round. */
+static void
+what_is_counted (void **state)
+{
+  static const char *const libvirt
+      = "{'libvirt':{'stats':{'block.0.name':'vda','block.0.wr.bytes':4096,"
+        "'block.0.rd.bytes':-7,'vcpu.1.exits.sum':6}}}";
+  struct guest g = { .nconsoles = 0 };
+  struct haul *h = haul_new ();
+  struct collect_ctx ctx = { .guest = &g, .out = &h->out };
+  struct qmp_said was = { json_tokener_parse (STATS (10, 5, 100, 9)),
+                          clock_us () - 3000000 };
+  struct qmp_said now = { json_tokener_parse (STATS (14, 9, 170, 9)),
+                          clock_us () };
+  unsigned long long at[2] = { 0, 0 };
+  const char *said;
+
+  qmp_metrics (&ctx, &was, &now);
+  said = strstr (file_of (h, "metrics/vm.otlp.jsonl"), "vm.disk.operations");
+  assert_non_null (said);
+  for (size_t i = 0; i < 2; i++, said++)
+    {
+      said = strstr (said, "\"timeUnixNano\":\"");
+      assert_int_equal (sscanf (said, "\"timeUnixNano\":\"%llu", &at[i]), 1);
+      assert_non_null (strstr (said, i ? "\"asDouble\":14" :
+                                         "\"asDouble\":10"));
+    }
+  assert_true (at[1] - at[0] > 2900000000ull && at[1] - at[0] < 3100000000ull);
+  said = file_of (h, "metrics/vm.otlp.jsonl");
+  /* What is counted has begun before it is read. */
+  said = strstr (said, "\"startTimeUnixNano\":\"");
+  assert_int_equal (sscanf (said, "\"startTimeUnixNano\":\"%llu", &at[1]), 1);
+  assert_true (at[1] <= at[0]);
+  assert_int_equal (count (said, "\"vm.vcpu.exits\""), 1);
+  assert_non_null (strstr (said, "\"asDouble\":170"));
+  assert_null (strstr (said, "vm.disk.io\""));
+  haul_free (h);
+  json_object_put (was.said);
+  json_object_put (now.said);
+  /* libvirt's, and nothing at all. */
+  h = haul_new ();
+  ctx.out = &h->out;
+  was = (struct qmp_said){ json_tokener_parse (libvirt), clock_us () };
+  now = (struct qmp_said){ json_tokener_parse ("{'blockstats':[7,[],{}],"
+                                               "'vcpu-stats':{}}"),
+                           clock_us () };
+  qmp_metrics (&ctx, &was, &now);
+  said = file_of (h, "metrics/vm.otlp.jsonl");
+  assert_non_null (strstr (said, "\"asDouble\":4096"));
+  assert_non_null (strstr (said, "\"vm.vcpu.exits\""));
+  haul_free (h);
+  json_object_put (was.said);
+  h = haul_new ();
+  ctx.out = &h->out;
+  was = (struct qmp_said){ NULL, 0 };
+  qmp_metrics (&ctx, &was, &now);
+  assert_int_equal (h->nfiles, 0);
+  haul_free (h);
+  json_object_put (now.said);
+}
+
 int
 main (void)
 {
@@ -459,6 +523,7 @@ main (void)
     cmocka_unit_test (how_long_it_takes),
     cmocka_unit_test (what_it_says),
     cmocka_unit_test (what_libvirt_says),
+    cmocka_unit_test (what_is_counted),
   };
 
   return cmocka_run_group_tests (tests, start, stop);

@@ -19,6 +19,8 @@ nothing_there (void **state)
 
   assert_int_equal (page_of ("{}", NULL, &page, &err), 0);
   is_a_page (&page);
+  assert_non_null (strstr (buf_str (&page), "<title>no verdict: of no guest"));
+  assert_non_null (strstr (buf_str (&page), "<h1>Nothing here says"));
   buf_clear (&page);
   assert_int_equal (page_of ("[]", NULL, &page, &err), -EINVAL);
 }
@@ -70,7 +72,14 @@ static const struct file shelf[] = {
     "\"unit\":\"%\",\"gauge\":{\"dataPoints\":["
     "{\"timeUnixNano\":\"1767323045000000000\",\"asDouble\":1.5},"
     "{\"timeUnixNano\":\"1767323046000000000\",\"asDouble\":2.5},"
-    "{\"timeUnixNano\":\"1767323047000000000\",\"asInt\":\"9\"}]}}]}]}]}\n" },
+    "{\"timeUnixNano\":\"1767323047000000000\",\"asInt\":\"9\"}]}},"
+    "{\"name\":\"grown\",\"unit\":\"{thing}\",\"sum\":{\"dataPoints\":["
+    "{\"timeUnixNano\":\"1767323045000000000\",\"asDouble\":4},"
+    "{\"timeUnixNano\":\"1767323047000000000\",\"asDouble\":6}]}},"
+    "{\"name\":\"still\",\"unit\":\"By\",\"sum\":{\"dataPoints\":["
+    "{\"timeUnixNano\":\"1767323045000000000\",\"asDouble\":2048},"
+    "{\"timeUnixNano\":\"1767323047000000000\",\"asDouble\":2048}]}}"
+    "]}]}]}\n" },
   { "sysrq/w.txt", "sysrq: Show Blocked State\n" },
   { NULL, NULL },
 };
@@ -88,6 +97,11 @@ all_there (void **state)
   assert_non_null (strstr (text, "<h1>It stands.</h1>"));
   assert_non_null (strstr (text, "class=\"card bad\""));
   assert_non_null (strstr (text, "<dd>recovered</dd>"));
+  /* A line for what moved, and words for what did not. */
+  assert_int_equal (count (text, "class=\"chart\""), 2);
+  assert_non_null (strstr (text, "1.5 % &rarr; 9 %</small></p>"));
+  assert_non_null (strstr (text, ">4 &rarr; 6 (+2)</small></p>"));
+  assert_non_null (strstr (text, "The same each time: still 2.0 KiB."));
   /* The lowest that is dead, and the host at the foot. */
   assert_int_equal (count (text, "dead here"), 1);
   host = strstr (text, "<strong>host</strong>");

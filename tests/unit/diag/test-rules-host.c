@@ -65,7 +65,7 @@ who_is_held_and_who_tells_of_it (void **state)
              "kernel.event.panic@console=kernel panic: softlockup: hung tasks",
              "silent", "kernel-panic", "BUG: soft lockup in spin");
   /* None of them did. */
-  concludes (SAID_BEFORE "kernel.trouble.null_deref@console=null-ptr in f;"
+  concludes (SAID_BEFORE "kernel.event.null_deref@console=null-ptr in f;"
              "kernel.event.panic@console=kernel panic: Fatal exception",
              "silent", "kernel-panic", "null-ptr in f");
 }
@@ -292,6 +292,21 @@ a_console_that_takes_no_keys (void **state)
   concludes (RUNS "kernel.answers@sysrq=disabled;console.xon@console=nothing;"
                   "reach.ssh@scenario=alive",
              "console-lost", "console-lost", "console or the shell on it");
+  /* By the console alone a terminal that is stopped for good can't be told from
+   * a user space that is; by any other way it can. */
+#define ALONE RUNS "kernel.answers@sysrq=shown;tasks.blocked@sysrq=0;"           \
+                   "console.xon@console=nothing"
+  concludes (ALONE, "silent", "userspace-stuck", NULL);
+  assert_string_equal (last, "low");
+  assert_non_null (strstr (last_verdict.sentence, "tcflow"));
+  concludes (ALONE ";net.answer@net=answers", "silent", "userspace-stuck",
+             NULL);
+  assert_string_equal (last, "medium");
+  concludes (RUNS "kernel.answers@sysrq=disabled;sysrq.refused@sysrq=w;"
+                  "console.xon@console=nothing", "silent", "userspace-stuck",
+             NULL);
+  assert_string_equal (last, "low");
+  assert_non_null (strstr (last_verdict.sentence, "tcflow"));
   /* A slow answer that comes just then is none to that key. */
   concludes (RUNS WENT_ON ";qemu.wanted@host=1.9;qemu.got@host=0.1",
              "silent", "host-starved", NULL);
@@ -450,6 +465,70 @@ a_hung_task_and_no_disk (void **state)
   assert_string_equal (last, "low");
 }
 
+/* All of it was read at once, with what is known since. */
+static void
+what_a_kernel_died_of (void **state)
+{
+#define MUTE RUNS "kernel.answers@sysrq=none;"
+#define DIED "kernel.event.panic@console~7301=kernel panic: Fatal exception;"
+#define LATE "kernel.event.gpf@console~7300=GPF in g;"
+#define LONG_AGO "kernel.event.null_deref@console~100=NULL deref in f;"
+  concludes (MUTE LATE DIED, "silent", "kernel-panic", "GPF in g");
+  assert_string_equal (last_verdict.rule, "panic-after-oops");
+  assert_string_equal (last, "medium");
+  concludes (MUTE LATE DIED "net.answer@net=timeout", "silent",
+             "kernel-panic", "GPF in g");
+  assert_string_equal (last, "certain");
+  /* Whoever it was two hours ago, it went on. */
+  concludes (MUTE LONG_AGO DIED, "silent", "kernel-panic",
+             "kernel panic: Fatal exception");
+  concludes (MUTE LONG_AGO DIED "net.answer@net=timeout", "silent",
+             "kernel-panic", "kernel panic: Fatal exception");
+  concludes (MUTE LONG_AGO LATE DIED, "silent", "kernel-panic", "GPF in g");
+  assert_non_null (strstr (last_verdict.sentence, "GPF in g"));
+  /* One of a kind both times: the first stands last, as it is told. */
+  concludes (MUTE LATE "kernel.event.gpf@console~90=GPF in a;" DIED, "silent",
+             "kernel-panic", "GPF in g");
+  /* What it said when it was over is no reason. */
+  concludes (MUTE "kernel.event.gpf@console~7302=GPF in g;" DIED, "silent",
+             "kernel-panic", "kernel panic: Fatal exception");
+}
+
+/* By 6.12's: who noticed is in the BUG, and nobody's culprit. */
+static void
+whom_a_watchdog_of_workers_names (void **state)
+{
+#define WORKERS MUTE "kernel.event.workqueue_lockup@console~191=lockup: f;"
+#define BUG_IN(f, s) "kernel.event.kernel_bug@console~" s "=kernel BUG in " f ";"
+#define ENDED "kernel.event.panic@console~200=kernel panic: Fatal exception;"
+  concludes (WORKERS BUG_IN ("wq_watchdog_timer_fn", "199") ENDED, "silent",
+             "kernel-panic", "lockup: f");
+  assert_string_equal (last, "medium");
+  concludes (WORKERS BUG_IN ("wq_watchdog_timer_fn", "199") ENDED
+             "net.answer@net=timeout", "silent", "kernel-panic", "lockup: f");
+  assert_string_equal (last, "certain");
+  concludes (WORKERS BUG_IN ("g", "199") ENDED, "silent", "kernel-panic",
+             "kernel BUG in g");
+  concludes (WORKERS BUG_IN ("wq_watchdog_timer_fn", "110") ENDED, "silent",
+             "kernel-panic", "kernel panic: Fatal exception");
+}
+
+/* On whatever it lay; and not by an error of an hour before. */
+static void
+a_disk_and_then_a_file_system (void **state)
+{
+#define GIVEN_UP ";kernel.event.fs_shutdown@console~900=XFS on sda2 is shut down"
+  size_t n;
+
+  assert_true (is_found ("kernel.event.io_timeout@console~890=nvme: timeout"
+                         GIVEN_UP, "io-error-then-readonly", &n));
+  assert_non_null (strstr (last_says, "nvme: timeout; XFS on sda2"));
+  assert_true (is_found ("kernel.event.device_offline@console~890=scsi: gone"
+                         GIVEN_UP, "io-error-then-readonly", &n));
+  assert_false (is_found ("kernel.event.io_error@console~100=I/O error"
+                          GIVEN_UP, "io-error-then-readonly", &n));
+}
+
 int
 main (void)
 {
@@ -470,6 +549,9 @@ main (void)
     cmocka_unit_test (a_main_loop_and_its_storage),
     cmocka_unit_test (a_main_loop_and_a_guest_that_stands),
     cmocka_unit_test (a_hung_task_and_no_disk),
+    cmocka_unit_test (what_a_kernel_died_of),
+    cmocka_unit_test (a_disk_and_then_a_file_system),
+    cmocka_unit_test (whom_a_watchdog_of_workers_names),
   };
 
   return cmocka_run_group_tests (tests, begin_rules, end_rules);

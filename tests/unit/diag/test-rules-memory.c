@@ -18,6 +18,17 @@ names_class_and_culprit (void **state)
   concludes ("kernel.panicked=1;finding.kernel_panic=KERNEL PANIC on CPU 0: "
              "bad;culprit.kernel_panic=f [m], t (7) on CPU 0",
              "silent", "kernel-panic", "f [m], t (7) on CPU 0");
+  /* Nor is who looks for a first process, where there is none. */
+  concludes ("kernel.panicked=1;finding.kernel_panic=KERNEL PANIC on CPU 0: "
+             "No working init found.  Try passing init= option to kernel.;"
+             "culprit.kernel_panic=swapper/1 (1) on CPU 0",
+             "boot-stopped", "init-dead",
+             "init: none was found that could be started");
+  concludes ("kernel.panicked=1;finding.kernel_panic=KERNEL PANIC on CPU 0: "
+             "Requested init /bin/x failed (error -2).;"
+             "culprit.kernel_panic=swapper/1 (1) on CPU 0",
+             "boot-stopped", "init-dead",
+             "init: the one that was asked for can't be started");
   /* Whoever panics for want of a disk is not to blame. */
   concludes ("kernel.panicked=1;finding.kernel_panic=KERNEL PANIC on CPU 1: "
              "VFS: Unable to mount root fs on unknown-block(0,0);"

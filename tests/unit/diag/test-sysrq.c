@@ -107,6 +107,28 @@ test_blocked (void **state)
   haul_free (h);
 }
 
+/* Too many of them to be kept as data: counted, and the text has them. */
+static void
+test_crowd (void **state)
+{
+  struct buf text CLEANUP_BUF = BUF_INIT (1u << 20);
+  struct guest g = guest (CONSOLE_DEV_SERIAL);
+  struct json_object *said;
+  struct haul *h;
+
+  buf_puts (&text, "sysrq: Show State\r\n");
+  for (int i = 1; i <= 10000; i++)
+    buf_printf (&text, "[ 1.1] task:sleep state:S stack:0 pid:%d\r\n", i);
+  k = (struct kernel){ .takes = 'b', .answer = buf_str (&text) };
+  h = ask (&g, "{\"keys\":\"t\"}", 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "more than 512 KiB"));
+  said = json_tokener_parse (file_of (h, "sysrq/t.json"));
+  assert_int_equal (json_get_int (json_get (said, "states"), "S", 0), 10000);
+  assert_null (json_get (said, "tasks"));
+  json_object_put (said);
+  haul_free (h);
+}
+
 /* In pieces, with pauses shorter than the quiet, all of it is got. */
 static void
 test_pieces (void **state)
@@ -118,6 +140,27 @@ test_pieces (void **state)
                        .chunk_gap = 300 };
   h = ask (&g, NULL, 0);
   assert_int_equal (int_of (h, "sysrq.w.lines"), 6);
+  haul_free (h);
+}
+
+/* Of a mute kernel no more is asked, and of what was not it is said. */
+static void
+test_not_asked (void **state)
+{
+  struct guest g = guest (CONSOLE_DEV_SERIAL);
+  struct haul *h;
+
+  k = (struct kernel){ .takes = 0 };
+  h = ask (&g, "{\"keys\":\"hwl\"}", 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "not asked: wl: the one "));
+  haul_free (h);
+  k = (struct kernel){ .takes = 0 };
+  h = ask (&g, "{\"keys\":\"wl\"}", 0);
+  assert_non_null (strstr (buf_str (&h->gaps), "not asked: l: the one "));
+  haul_free (h);
+  k = (struct kernel){ .takes = 0 };
+  h = ask (&g, "{\"keys\":\"w\"}", 0);
+  assert_null (strstr (buf_str (&h->gaps), "not asked"));
   haul_free (h);
 }
 
@@ -359,6 +402,46 @@ test_who_reads_along (void **state)
     }
 }
 
+/* To Windows Alt, PrtSc and a letter are keys in somebody's window. */
+static void
+test_no_linux (void **state)
+{
+  static const struct
+  {
+    bool blind;
+    const char *kept;
+    int presses;
+  } cases[] = {
+    { true, "SAC>", 0 },
+    { true, "", 0 },
+    { true, NULL, 1 },
+    { false, "SAC>", 1 },
+  };
+  static const char *const steps[]
+      = { NULL, "{\"keys\":\"h\",\"by\":\"keyboard\"}" };
+
+  for (size_t i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++)
+    {
+      struct guest g = guest (CONSOLE_DEV_SERIAL);
+      struct haul *h;
+
+      g.inc.pid = 77;
+      k = (struct kernel){ .level = 7, .mask = 1, .blind = cases[i / 2].blind,
+                           .kept = cases[i / 2].kept };
+      h = ask (&g, steps[i % 2], 0);
+      assert_int_equal (k.presses, cases[i / 2].presses);
+      assert_true (!k.presses
+                   == !!strstr (buf_str (&h->gaps), "that the guest runs"));
+      if (!k.presses)
+        {
+          assert_string_equal (buf_str (&typed), "");
+          assert_string_equal (buf_str (&h->impact), "");
+          assert_string_equal (text_of (h, "kernel.answers"), "(none)");
+        }
+      haul_free (h);
+    }
+}
+
 /* Of two consoles the one that is the kernel's, wherever it stands. */
 static void
 test_of_two (void **state)
@@ -432,12 +515,15 @@ main (void)
     cmocka_unit_test (test_answers),
     cmocka_unit_test (test_pieces),
     cmocka_unit_test (test_blocked),
+    cmocka_unit_test (test_crowd),
+    cmocka_unit_test (test_not_asked),
     cmocka_unit_test (test_flood),
     cmocka_unit_test (test_escaped),
     cmocka_unit_test (test_routes),
     cmocka_unit_test (test_keys),
     cmocka_unit_test (test_kernels_console),
     cmocka_unit_test (test_who_reads_along),
+    cmocka_unit_test (test_no_linux),
     cmocka_unit_test (test_of_two),
     cmocka_unit_test (test_console),
   };

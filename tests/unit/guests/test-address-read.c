@@ -16,6 +16,7 @@
 #include "guests/address_read.h"
 
 #include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -230,16 +231,39 @@ reads_files (void **state)
   assert_claims (b, "");
 }
 
+/* As the keeper: in a folder that it was told, and no other. */
+static const char *keepers_root;
+
+static int
+open_as_keeper (struct opener *self, const struct open_req *req,
+                uint64_t deadline, int *ret_fd, int *ret_lock,
+                struct error *err)
+{
+  const char *const roots[] = { keepers_root, NULL };
+  int rc = open_req_check (req, roots, err);
+
+  return rc < 0 ? rc : opener_do (req, ret_fd, ret_lock, err);
+}
+
 /* EVE has a folder of that name, with a file by the name of each bridge. */
 static void
 reads_a_folder_of_leases (void **state)
 {
   struct bed *b = *state;
   struct address_reading r = reading (b);
+  struct opener keeper = { .open = open_as_keeper };
   char dir[] = "/tmp/test-address.XXXXXX", folder[60], path[80];
+  char below[80];
   FILE *f;
 
   assert_non_null (mkdtemp (dir));
+  keepers_root = dir;
+  snprintf (below, sizeof below, "%s/./dnsmasq.leases", dir);
+  /* It comes later, and is none until then. */
+  assert_int_equal (address_read_path (&r, &keeper, below, clock_ms () + 5000,
+                                       NULL),
+                    0);
+  assert_claims (b, "");
   snprintf (folder, sizeof folder, "%s/dnsmasq.leases", dir);
   assert_int_equal (mkdir (folder, 0700), 0);
   snprintf (path, sizeof path, "%s/bn1", folder);
@@ -251,6 +275,21 @@ reads_a_folder_of_leases (void **state)
                                        clock_ms () + 5000, NULL),
                     0);
   assert_claims (b, "lease 0a 192.0.2.7");
+  b->claims.n = 0;
+  assert_int_equal (address_read_path (&r, &keeper, below, clock_ms () + 5000,
+                                       NULL),
+                    0);
+  assert_claims (b, "lease 0a 192.0.2.7");
+  b->claims.n = 0;
+  /* A file beneath a root; and what is not beneath it stays shut. */
+  strncat (below, "/bn1", sizeof below - strlen (below) - 1);
+  assert_int_equal (address_read_path (&r, &keeper, below, clock_ms () + 5000,
+                                       NULL),
+                    0);
+  assert_claims (b, "lease 0a 192.0.2.7");
+  assert_int_equal (address_read_path (&r, &keeper, folder, clock_ms () + 5000,
+                                       NULL),
+                    -EACCES);
   unlink (path);
   rmdir (folder);
   rmdir (dir);

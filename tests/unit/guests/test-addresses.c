@@ -112,7 +112,7 @@ setup (void **state)
                                 .ask = agent_says,
                                 .ask_arg = w };
   assert_int_equal (addresses_new (&env, &w->a, NULL), 0);
-  addresses_leases (w->a, &path, 1);
+  addresses_leases (path, w->a);
   assert_int_equal (registry_listen (w->reg, on_guest, NULL, w, NULL), 0);
   *state = w;
   return 0;

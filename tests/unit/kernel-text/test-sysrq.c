@@ -12,7 +12,31 @@
 
 #include "tests/unit/kernel-text/dump.h"
 
+#include "base/buf.h"
+
 #include <stdio.h>
+
+/* Its text, made a task at a time, says what the tree of all of it says. */
+static void
+check_shown (const struct sysrq_dump *d, struct json_object *doc)
+{
+  struct buf whole CLEANUP_BUF = BUF_INIT (64u << 20);
+  struct buf shown CLEANUP_BUF = BUF_INIT (64u << 20);
+  struct buf little CLEANUP_BUF = BUF_INIT (100);
+  struct json_object *a, *b;
+
+  json_show (doc, &whole);
+  sysrq_dump_show (d, &shown);
+  assert_false (shown.cut);
+  a = json_tokener_parse (buf_str (&whole));
+  b = json_tokener_parse (buf_str (&shown));
+  assert_non_null (a);
+  assert_true (json_object_equal (a, b));
+  json_object_put (a);
+  json_object_put (b);
+  sysrq_dump_show (d, &little);
+  assert_true (little.cut);
+}
 
 /* What the gaps of a dump are: "kind: what;". */
 static const char *
@@ -23,6 +47,7 @@ gaps_of (const struct sysrq_dump *d)
   struct json_object *gaps = json_get (doc, "gaps");
   size_t n = 0;
 
+  check_shown (d, doc);
   text[0] = '\0';
   assert_int_equal (json_object_array_length (gaps), sysrq_dump_gaps (d));
   assert_int_equal (json_get_bool (doc, "complete", false),

@@ -48,7 +48,7 @@ static struct
   uint64_t open_left; /* of the deadline given */
   int opened, closed;
   int command_rc;
-  enum talk talk;
+  enum ask_end end;
   int status;
   const char *output;
   char typed[256];
@@ -168,7 +168,7 @@ session_command (struct session *s, const char *command, uint64_t deadline,
   assert_true (play.guarded);
   if (play.command_rc < 0)
     return error_set (err, -play.command_rc, "no memory");
-  ret->talk = play.talk;
+  ret->end = play.end;
   ret->status = play.status;
   ret->output = (struct buf) BUF_INIT (4096);
   ret->kernel = (struct buf) BUF_INIT (4096);

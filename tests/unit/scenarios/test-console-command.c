@@ -16,29 +16,29 @@ test_talk (void **state)
 {
   static const struct
   {
-    enum talk talk;
+    enum ask_end end;
     enum outcome outcome;
     const char *code;
   } ends[] = {
-    { TALK_OK, OUTCOME_OK, "ok" },
-    { TALK_SILENT, OUTCOME_FAILED, "silent" },
-    { TALK_NO_ECHO, OUTCOME_FAILED, "no-echo" },
-    { TALK_NO_ANSWER, OUTCOME_FAILED, "no-answer" },
-    { TALK_XOFF, OUTCOME_FAILED, "xoff" },
-    { TALK_LOGIN, OUTCOME_NO_VERDICT, "login-prompt" },
-    { TALK_PASSWORD, OUTCOME_NO_VERDICT, "password-prompt" },
-    { TALK_BOOTLOADER, OUTCOME_NO_VERDICT, "bootloader" },
-    { TALK_BOOTING, OUTCOME_NO_VERDICT, "booting" },
-    { TALK_BUSY, OUTCOME_NO_VERDICT, "console-busy" },
-    { TALK_LOST, OUTCOME_NO_VERDICT, "console-taken" },
-    { TALK_ABSENT, OUTCOME_NO_VERDICT, "console-absent" },
-    { TALK_FLOODED, OUTCOME_NO_VERDICT, "console-flooded" },
+    { ASK_OK, OUTCOME_OK, "ok" },
+    { ASK_SILENT, OUTCOME_FAILED, "silent" },
+    { ASK_NO_ECHO, OUTCOME_FAILED, "no-echo" },
+    { ASK_NO_ANSWER, OUTCOME_FAILED, "no-answer" },
+    { ASK_XOFF, OUTCOME_FAILED, "xoff" },
+    { ASK_LOGIN, OUTCOME_NO_VERDICT, "login-prompt" },
+    { ASK_PASSWORD, OUTCOME_NO_VERDICT, "password-prompt" },
+    { ASK_BOOTLOADER, OUTCOME_NO_VERDICT, "bootloader" },
+    { ASK_BOOTING, OUTCOME_NO_VERDICT, "booting" },
+    { ASK_BUSY, OUTCOME_NO_VERDICT, "console-busy" },
+    { ASK_TAKEN, OUTCOME_NO_VERDICT, "console-taken" },
+    { ASK_ABSENT, OUTCOME_NO_VERDICT, "console-absent" },
+    { ASK_FLOODED, OUTCOME_NO_VERDICT, "console-flooded" },
   };
 
   for (size_t i = 0; i < ARRAY_LEN (ends); i++)
     {
       fresh ();
-      play.talk = ends[i].talk;
+      play.end = ends[i].end;
       play.output = "fine\n";
       expect_run ("{" CC "}", ends[i].outcome, ends[i].code);
       assert_int_equal (play.opened, 1);

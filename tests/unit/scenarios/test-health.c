@@ -227,8 +227,8 @@ excuse_told_at (struct health_state *st, const char *const *codes, size_t n,
       snprintf (r.code, sizeof r.code, "%s", codes[i % n]);
       if (strcmp (r.code, "ok") == 0)
         r.outcome = OUTCOME_OK;
-      (void) health_feed (st, &s, r.outcome, 1000 + i * 60000ull);
-      if (!health_mute (st, &s, &r))
+      if (health_take (st, &s, &r, 1000 + i * 60000ull)
+          != HEALTH_BECAME_MUTE)
         continue;
       assert_int_equal (told, 0);
       told = i + 1;
@@ -289,8 +289,7 @@ test_sure (void **state)
         struct outcome_report r = { .outcome = all[i].outcome };
 
         snprintf (r.code, sizeof r.code, "%s", all[i].code);
-        health_sure (&st, &s, &r);
-        health_feed (&st, &s, r.outcome, 1000);
+        health_take (&st, &s, &r, 1000);
         assert_int_equal (st.health, all[i].becomes);
       }
 }

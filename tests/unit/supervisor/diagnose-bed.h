@@ -166,6 +166,7 @@ gets_stuck (struct collect_ctx *ctx, struct error *err)
   found (ctx, "qemu.state", "running");
   found (ctx, "vmm.monitor", "greets-only");
   ctx->out->impact (ctx->out, "it was looked at");
+  ctx->out->impact_since (ctx->out, clock_ms () - 60000, "for a minute");
   /* The last: the test waits for it. */
   brings (ctx, "a.txt", "two");
   gate_wait (&gate.open);

@@ -29,7 +29,7 @@ struct world
   struct transport_env transports;
   struct eyes *e;
   unsigned told, anew;
-  char scheduler[FACT_TEXT_MAX], why[FACT_TEXT_MAX];
+  char scheduler[FACT_TEXT_MAX], vcpus[FACT_TEXT_MAX], why[FACT_TEXT_MAX];
   bool panicked;
 };
 
@@ -129,6 +129,36 @@ monitor_blocked (int pid, struct monitor_vcpu ret[MONITOR_MAX_VCPUS])
   return nwaits;
 }
 
+/* All of its QEMU sleeps; what comes of asking it, and how often that was. */
+static bool sleeps, mute_there;
+static atomic_uint asked_qemu;
+
+bool
+monitor_sleeps (int pid)
+{
+  assert_int_equal (pid, 7);
+  return sleeps;
+}
+
+int
+ask_run_ (struct job *job, void *arg)
+{
+  struct question *q = arg;
+
+  atomic_fetch_add (&asked_qemu, 1);
+  q->mute = mute_there;
+  return 0;
+}
+
+void
+ask_free_ (void *arg)
+{
+  struct question *q = arg;
+
+  guest_unref (q->guest);
+  free (q);
+}
+
 /* What the parser says: 0, or why there is no kernel. */
 static int parser_says;
 static unsigned looked;
@@ -173,6 +203,8 @@ on_fact (const struct fact *fact, void *arg)
   w->told++;
   if (strcmp (fact->name, "guest.scheduler") == 0)
     snprintf (w->scheduler, sizeof w->scheduler, "%s", fact->text);
+  if (strcmp (fact->name, "guest.vcpus") == 0)
+    snprintf (w->vcpus, sizeof w->vcpus, "%s", fact->text);
   if (strcmp (fact->name, "guest.panicked") == 0)
     w->panicked = fact->b;
   if (strcmp (fact->name, "guest.beat") == 0)
@@ -217,6 +249,7 @@ guest_is (struct world *w, uint64_t start_time, enum guest_run run)
   snprintf (g->display, sizeof g->display, "a");
   snprintf (g->source, sizeof g->source, "rundir");
   snprintf (g->host, sizeof g->host, "/run/x");
+  g->monitor = MONITOR_UNIX;
   g->run = run;
   registry_update (w->env.registry, g);
 }
@@ -238,6 +271,8 @@ setup (void **state)
   parser_says = 0;
   looked = 0;
   asked_doubt = stands = false;
+  sleeps = mute_there = false;
+  atomic_store (&asked_qemu, 0);
   memset (&had, 0, sizeof had);
   nwaits = 0;
   kernel_there = where_there = 1;

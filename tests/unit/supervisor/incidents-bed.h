@@ -59,7 +59,6 @@ struct world
 {
   struct incidents_env d;
   struct incidents *incidents;
-  struct incident_sink sink;
   struct scenario uptime, tcp;
   bool flapping; /* both of them */
   const struct scenario *unbound, *paused, *quiet; /* of the two */
@@ -121,8 +120,8 @@ stands_on_disk (struct world *w, const char *text)
   return false;
 }
 
-static inline void
-sink_put (struct incident_sink *self, const struct incident *inc,
+void
+writer_link_put (struct writer_link *wl, const struct incident *inc,
           incident_done_fn *done, void *arg)
 {
   assert_true (inc->rev > 0);
@@ -134,10 +133,10 @@ sink_put (struct incident_sink *self, const struct incident *inc,
   world->puts[world->nputs++] = (struct asked){ *inc, done, arg };
 }
 
-static inline void
-sink_artifact (struct incident_sink *self, const char *id, const char *name,
-               uint64_t offset, const void *data, size_t len,
-               incident_done_fn *done, void *arg)
+void
+writer_link_artifact (struct writer_link *wl, const char *id,
+                      const char *name, uint64_t offset, const void *data,
+                      size_t len, incident_done_fn *done, void *arg)
 {
   if (strcmp (name, "timeline.jsonl") == 0)
     snprintf (world->timeline, sizeof world->timeline, "%.*s", (int) len,
@@ -145,9 +144,9 @@ sink_artifact (struct incident_sink *self, const char *id, const char *name,
   done (NULL, NULL, arg);
 }
 
-static inline void
-sink_pack (struct incident_sink *self, const char *id, struct json_object *head,
-           incident_done_fn *done, void *arg)
+void
+writer_link_pack (struct writer_link *wl, const char *id,
+                  struct json_object *head, incident_done_fn *done, void *arg)
 {
   assert_true (world->npacks < MAX);
   if (world->head)
@@ -156,12 +155,6 @@ sink_pack (struct incident_sink *self, const char *id, struct json_object *head,
   world->packs[world->npacks]
       = (struct asked){ .done = done, .arg = arg, .without = !head };
   snprintf (world->packs[world->npacks++].inc.id, UUID_TEXT, "%s", id);
-}
-
-struct incident_sink *
-writer_link_incidents (struct writer_link *wl)
-{
-  return &world->sink;
 }
 
 size_t
@@ -446,7 +439,6 @@ on_guest (enum guest_change change, const struct guest *was,
   if (w->incidents)
     {
       incidents_guest (w->incidents, change, was, now);
-      incidents_changed (w->incidents, was, now);
     }
 }
 
@@ -539,9 +531,6 @@ setup (void **state)
 
   world = w;
   w->d.diagnosis = &nobody;
-  w->sink = (struct incident_sink){ .put = sink_put,
-                                    .artifact = sink_artifact,
-                                    .pack = sink_pack };
   w->uptime.name = (char *) "uptime";
   w->uptime.alert = w->tcp.alert = true;
   w->tcp.name = (char *) "tcp";

@@ -20,10 +20,17 @@
 static void
 stand_on (struct world *w, unsigned from, unsigned to, uint64_t moved)
 {
+  struct job_stats stats;
+
   for (unsigned i = from; i <= to; i++)
     {
       beats (w, i * 1000, moved, true);
-      loop_advance (w->env.loop, 1000);
+      for (unsigned k = 0; k < 4; k++)
+        {
+          loop_advance (w->env.loop, 250);
+          UNTIL_LOOP (w->env.loop, (job_pool_stats (w->env.jobs, &stats),
+                                    stats.running == 0));
+        }
     }
 }
 
@@ -117,6 +124,121 @@ may_have_others_wait (void **state)
   waits.time.run++;
   beats (w, 16000, 5, true);
   until_looked (w, 15000);
+}
+
+/* All of it sleeps, and QEMU greets and does not answer: told in a few seconds,
+ * and without a parser.  When it answers again it is not. */
+static void
+may_have_a_mute_qemu (void **state)
+{
+  struct world *w = *state;
+  unsigned was;
+
+  lives (w);
+  was = looked;
+  sleeps = mute_there = true;
+  stand_on (w, 6, 7, 5);
+  assert_string_not_equal (w->vcpus, "dead");
+  stand_on (w, 8, 9, 5);
+  assert_int_equal (atomic_load (&asked_qemu), 1);
+  assert_string_equal (w->vcpus, "dead");
+  assert_non_null (strstr (w->why, "its main loop stands"));
+  stand_on (w, 10, 30, 5);
+  assert_int_equal (looked, was);
+  assert_int_equal (atomic_load (&asked_qemu), 1);
+  assert_string_equal (w->vcpus, "dead");
+  /* It answers: who seems dead now is looked at as ever. */
+  mute_there = false;
+  stand_on (w, 31, 42, 5);
+  assert_int_equal (atomic_load (&asked_qemu), 2);
+  assert_string_equal (w->vcpus, "unknown");
+}
+
+/* One that does something, however little, saves or migrates it, or does not
+ * get to it; and libvirt is not asked, for it does not ask QEMU. */
+static void
+may_have_a_busy_qemu (void **state)
+{
+  struct world *w = *state;
+
+  lives (w);
+  mute_there = true;
+  stand_on (w, 6, 8, 5);
+  sleeps = true;
+  for (unsigned i = 9; i <= 13; i++)
+    {
+      had.run_ms += 20;
+      stand_on (w, i, i, 5);
+    }
+  assert_int_equal (atomic_load (&asked_qemu), 0);
+  assert_string_equal (w->vcpus, "unknown");
+}
+
+/* One that rests while its QEMU hangs: nobody wants a CPU, nothing moves. */
+static void
+rest_on (struct world *w, unsigned from, unsigned to)
+{
+  struct beat b = { .hz = 250, .cpus = 1, .of_cpus = 1, .panic_cpu = -1,
+                    .canary_ok = true, .ticks = 9000,
+                    .has = 1u << BEAT_TICKS,
+                    .cpu[0] = { .switches = 900, .clock_ns = 9000000000,
+                                .has = 0x3f, .idle = true } };
+  struct job_stats stats;
+
+  for (unsigned i = from; i <= to; i++)
+    {
+      b.at_ms = i * 1000;
+      beater.ops->beat (1, &b, beater.arg);
+      assert_int_equal (loop_round (w->env.loop, 0, NULL), 0);
+      for (unsigned k = 0; k < 4; k++)
+        {
+          loop_advance (w->env.loop, 250);
+          UNTIL_LOOP (w->env.loop, (job_pool_stats (w->env.jobs, &stats),
+                                    stats.running == 0));
+        }
+    }
+}
+
+static void
+may_rest_with_a_mute_qemu (void **state)
+{
+  struct world *w = *state;
+  unsigned was;
+
+  lives (w);
+  was = looked;
+  sleeps = true;
+  /* Well, and asked now and then. */
+  rest_on (w, 6, 36);
+  assert_int_equal (atomic_load (&asked_qemu), 1);
+  assert_string_equal (w->vcpus, "unknown");
+  mute_there = true;
+  rest_on (w, 37, 45);
+  assert_int_equal (atomic_load (&asked_qemu), 2);
+  assert_string_equal (w->vcpus, "dead");
+  assert_non_null (strstr (w->why, "its main loop stands"));
+  assert_int_equal (looked, was);
+}
+
+/* It woke while it was asked, or moved since. */
+static void
+may_come_back_from_it (void **state)
+{
+  struct world *w = *state;
+
+  lives (w);
+  sleeps = mute_there = true;
+  stand_on (w, 6, 9, 5);
+  assert_string_equal (w->vcpus, "dead");
+  sleeps = false;
+  beats (w, 10000, 5, true);
+  assert_string_equal (w->vcpus, "unknown");
+  beats (w, 11000, 9, true);
+  assert_string_equal (w->vcpus, "alive");
+  /* And is not asked all the time then. */
+  sleeps = true;
+  stand_on (w, 12, 16, 9);
+  assert_int_equal (atomic_load (&asked_qemu), 1);
 }
 
 /* What another of its vCPUs has had is nothing to who stands. */
@@ -358,6 +480,32 @@ is_not_always_before_others (void **state)
   assert_memory_equal (order, "acabc", 5);
 }
 
+/* Whose memory takes a parser long, which he may want, is looked at when nobody
+ * else is to be. */
+static void
+is_behind_others_when_slow (void **state)
+{
+  struct world *w = *state;
+  struct job_stats stats;
+
+  atomic_store (&held, true);
+  for (unsigned i = 0; i < 60; i++)
+    loop_advance (w->env.loop, 250);
+  atomic_store (&held, false);
+  UNTIL_LOOP (w->env.loop,
+              (job_pool_stats (w->env.jobs, &stats), stats.running == 0));
+  another_appears (w, 'c');
+  until_looked (w, 60000);
+  for (unsigned id = 1; id <= 2; id++)
+    {
+      panics_of (w, id, 1000);
+      panics_of (w, id, 2000);
+    }
+  until_looked (w, 1000);
+  until_looked (w, 1000);
+  assert_memory_equal (order, "acca", 4);
+}
+
 int
 main (void)
 {
@@ -366,6 +514,10 @@ main (void)
     T (may_have_wanted_none),
     T (may_be_held_by_its_host),
     T (may_have_others_wait),
+    T (may_have_a_mute_qemu),
+    T (may_have_a_busy_qemu),
+    T (may_rest_with_a_mute_qemu),
+    T (may_come_back_from_it),
     T (must_have_had_it_itself),
     T (is_excused_while_it_prints_for_us),
     T (doubts_a_death),
@@ -377,6 +529,7 @@ main (void)
     T (is_looked_at_while_others_rest),
     T (keeps_nobody_from_being_found),
     T (is_not_always_before_others),
+    T (is_behind_others_when_slow),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

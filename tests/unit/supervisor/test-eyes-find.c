@@ -32,6 +32,25 @@ job_deadline (const struct job *job)
   return UINT64_MAX;
 }
 
+bool
+job_stopping (const struct job *job)
+{
+  return false;
+}
+
+/* What comes of asking it once and again. */
+static enum monitor_health healths[2];
+static int answers[2];
+
+int
+monitor_status (const struct transport_env *env, const struct guest *g,
+                uint64_t deadline, enum monitor_health *ret_health,
+                char *ret_status, size_t n, struct error *err)
+{
+  *ret_health = healths[asked];
+  return answers[asked++];
+}
+
 int
 look_guest_open (struct look_guest *l, uint64_t deadline, struct error *err)
 {
@@ -148,12 +167,49 @@ excuses_who_is_made_to_wait (void **state)
   state_of_qemu = "";
 }
 
+/* Who greets and does not answer, both times; who does not greet may have
+ * another client, and who is gone is not mute. */
+static void
+is_mute_after_two_questions (void **state)
+{
+  static const struct
+  {
+    enum monitor_health health[2];
+    int r[2];
+    unsigned asked;
+    bool mute;
+  } cases[] = {
+    { { MONITOR_GREETS_ONLY, MONITOR_GREETS_ONLY },
+      { -ETIMEDOUT, -ETIMEDOUT }, 2, true },
+    { { MONITOR_GREETS_ONLY, MONITOR_ANSWERS }, { -ETIMEDOUT, 0 }, 2, false },
+    { { MONITOR_ANSWERS }, { 0 }, 1, false },
+    { { MONITOR_NO_GREETING }, { -ETIMEDOUT }, 1, false },
+    { { MONITOR_HELD }, { -EBUSY }, 1, false },
+    { { MONITOR_GREETS_ONLY, MONITOR_GONE }, { -ETIMEDOUT, -ECONNREFUSED }, 2,
+      false },
+    { { MONITOR_GREETS_ONLY }, { -EPIPE }, 1, false },
+  };
+
+  for (size_t i = 0; i < ARRAY_LEN (cases); i++)
+    {
+      struct question q = { .mute = false };
+
+      memcpy (healths, cases[i].health, sizeof healths);
+      memcpy (answers, cases[i].r, sizeof answers);
+      asked = 0;
+      assert_int_equal (ask_run_ (NULL, &q), 0);
+      assert_int_equal (asked, cases[i].asked);
+      assert_true (q.mute == cases[i].mute);
+    }
+}
+
 int
 main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (asks_libvirt_for_its_state),
     cmocka_unit_test (asks_nobody_else),
+    cmocka_unit_test (is_mute_after_two_questions),
     cmocka_unit_test (excuses_who_is_made_to_wait),
   };
 

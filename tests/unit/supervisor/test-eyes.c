@@ -211,6 +211,34 @@ begins_anew_with_the_kernel (void **state)
   assert_int_equal (w->anew, 3);
 }
 
+/* Who writes another boot there each time he is found costs no parser every
+ * five seconds; one that lasted is again as any. */
+static void
+changes_all_the_time (void **state)
+{
+  struct world *w = *state;
+  unsigned was;
+
+  until_looked (w, 30000);
+  for (unsigned i = 0; i < 3; i++)
+    {
+      beats (w, 1000, 1, false);
+      until_looked (w, 7000);
+    }
+  for (unsigned ms = 10000; ms <= 40000; ms *= 2)
+    {
+      beats (w, 1000, 1, false);
+      was = looked;
+      loop_advance (w->env.loop, ms - 1000);
+      assert_int_equal (looked, was);
+      until_looked (w, 2000);
+    }
+  until_looked (w, 62000);
+  assert_true (look (w).beating);
+  beats (w, 90000, 1, false);
+  until_looked (w, 7000);
+}
+
 static void
 outlives_its_reader (void **state)
 {
@@ -250,6 +278,7 @@ main (void)
     T (tells_a_panic),
     T (tells_a_lockup),
     T (begins_anew_with_the_kernel),
+    T (changes_all_the_time),
     T (outlives_its_reader),
   };
 

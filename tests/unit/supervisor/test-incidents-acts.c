@@ -44,7 +44,8 @@ sets_level (struct collect_ctx *ctx, struct json_object *undo,
 }
 
 static const struct collect_undoer level
-    = { "level", LANE_CONSOLE, 3600000, false, sets_level, 0, NULL };
+    = { "level", LANE_CONSOLE, 3600000, false, sets_level, 0, NULL,
+        .most_ms = 4 * 3600000 };
 static const struct collect_undoer focus
     = { "focus", LANE_CONSOLE, 3600000, true, sets_level, 4, "press a key" };
 static const struct collect_undoer pause_
@@ -339,6 +340,147 @@ a_guest_that_never_listens_is_looked_at (void **state)
   assert_int_equal (state_of (w), ACT_UNDONE);
 }
 
+/* ---- one that is mute for days ---- */
+
+#define MANY 1000000
+
+static unsigned
+tried (void)
+{
+  return MANY - atomic_load (&fails_so_often);
+}
+
+static void
+for_hours (struct world *w, unsigned hours)
+{
+  for (unsigned i = 0; i < hours * 6; i++)
+    {
+      loop_advance (w->d.loop, 600000);
+      turn (w);
+      UNTIL_LOOP (w->d.loop, !newest (w)->undoing[0]);
+    }
+}
+
+static void
+well (struct world *w, const char *uuid)
+{
+  outcome (w, uuid, &w->tcp, OUTCOME_OK, "ok", HEALTH_BECAME_WELL);
+}
+
+/* Each try types at it: there are ever fewer; and when it shows life it is
+ * asked soon, but not each time it does. */
+static void
+a_mute_guest_is_asked_ever_less (void **state)
+{
+  struct world *w = *state;
+  unsigned n;
+
+  fails_so_often = MANY;
+  had (w, "sent", 7, 0, INCIDENT_RECOVERED, UNDO);
+  incidents_writer_up (w->incidents);
+  UNTIL_LOOP (w->d.loop, newest (w)->undo_tries == 1);
+  UNTIL_LOOP (w->d.loop, !newest (w)->undoing[0]);
+  for_hours (w, 48);
+  assert_in_range (tried (), 15, 30);
+  assert_int_equal (state_of (w), ACT_OPEN);
+  for_hours (w, 1);
+  n = tried ();
+  well (w, A);
+  for_hours (w, 1);
+  assert_int_equal (tried (), n + 1);
+  for (unsigned i = 0; i < 20; i++)
+    {
+      well (w, A);
+      loop_advance (w->d.loop, 1000);
+      turn (w);
+      UNTIL_LOOP (w->d.loop, !newest (w)->undoing[0]);
+    }
+  assert_int_equal (tried (), n + 2);
+  /* It listens, and is heard of within ten minutes. */
+  fails_so_often = 0;
+  well (w, A);
+  for_hours (w, 1);
+  assert_int_equal (state_of (w), ACT_UNDONE);
+  assert_int_equal (undone, 1);
+}
+
+/* What was to be undone is over with its life, however long it is to the next
+ * try. */
+static void
+nor_is_it_waited_for_after_a_boot (void **state)
+{
+  struct world *w = *state;
+  unsigned n;
+
+  fails_so_often = MANY;
+  had (w, "sent", 7, 0, INCIDENT_RECOVERED, UNDO);
+  incidents_writer_up (w->incidents);
+  UNTIL_LOOP (w->d.loop, newest (w)->undo_tries == 1);
+  for_hours (w, 24);
+  n = tried ();
+  lives (w, A, 8);
+  assert_int_equal (state_of (w), ACT_DROPPED);
+  for_hours (w, 8);
+  assert_int_equal (tried (), n);
+}
+
+/* ---- two of one name ---- */
+
+static void
+of_two_consoles_both_are_told (void **state)
+{
+  static const char *const undo[]
+      = { "{\"act\":\"focus\",\"console\":\"a\"}",
+          "{\"act\":\"focus\",\"console\":\"b\"}" };
+  struct world *w = *state;
+  struct diagnosis *dg = being_diagnosed (w);
+  struct incident_act *act;
+  const char *head;
+  bool waits = true;
+
+  for (unsigned i = 0; i < 2; i++)
+    {
+      dg->ops->intend (undo[i], on_answer, &waits, dg->arg);
+      on_disk (w, NULL);
+      act = incident_act_open (&newest (w)->inc, "focus");
+      assert_non_null (act);
+      incident_act_over (act, i ? ACT_DROPPED : ACT_UNDONE,
+                         i ? "tried 4 times" : "by hangdog itself, later");
+    }
+  assert_int_equal (newest (w)->inc.nacts, 2);
+  verdict (w, "userspace-stuck", "high");
+  head = json_object_to_json_string (w->head);
+  assert_non_null (strstr (head, "by hangdog itself, later"));
+  assert_non_null (strstr (head, "tried 4 times"));
+}
+
+/* One that does the same for ever needs one place; others as many as there
+ * are, and then none is done that could not be told of. */
+static void
+places_are_bounded (void **state)
+{
+  struct incident inc = { .rev = 1 };
+  struct incident_act *act;
+  char undo[80];
+
+  for (unsigned i = 0; i < 3 * INCIDENT_ACTS; i++)
+    {
+      assert_int_equal (incident_intend (&inc, UNDO, 5, &act, NULL), 0);
+      incident_act_over (act, ACT_UNDONE, NULL);
+    }
+  assert_int_equal (inc.nacts, 1);
+  for (unsigned i = 0; i < INCIDENT_ACTS; i++)
+    {
+      snprintf (undo, sizeof undo, "{\"act\":\"focus\",\"was\":%u}", i);
+      assert_int_equal (incident_intend (&inc, undo, 5, &act, NULL), 0);
+      incident_act_over (act, ACT_UNDONE, "by hangdog itself, later");
+    }
+  assert_int_equal (inc.nacts, INCIDENT_ACTS);
+  for (unsigned i = 0; i < INCIDENT_ACTS; i++)
+    assert_string_equal (inc.acts[i].act, "focus");
+  assert_int_equal (incident_intend (&inc, UNDO, 5, &act, NULL), -ENOSPC);
+}
+
 /* What says so of itself is not tried for ever, and a person is told. */
 static void
 some_are_given_up (void **state)
@@ -439,6 +581,10 @@ main (void)
     T (until_when_it_stood_may_not_be_known),
     T (first_it_is_undone_and_then_looked_at),
     T (a_guest_that_never_listens_is_looked_at),
+    T (a_mute_guest_is_asked_ever_less),
+    T (nor_is_it_waited_for_after_a_boot),
+    T (of_two_consoles_both_are_told),
+    T (places_are_bounded),
     T (some_are_given_up),
     T (also_of_one_that_is_packed),
     T (of_another_life_it_is_dropped),

@@ -10,6 +10,8 @@
 
 #include "tests/unit/supervisor/incidents-bed.h"
 
+#include "diag/playbook.h"
+
 /* ---- who is believed ---- */
 
 static unsigned
@@ -166,7 +168,7 @@ kernel_text_raises_a_suspicion (void **state)
   a = newest (w);
   assert_string_equal (a->inc.scenario, BY_KERNEL);
   assert_string_equal (a->inc.code, CODE_KERNEL_EVENT);
-  assert_string_equal (a->inc.playbook, "quick"); /* nothing is typed */
+  assert_string_equal (a->inc.playbook, "quick");
   assert_non_null (strstr (a->inc.reason, PANIC));
   assert_null (strchr (a->inc.reason, '\033'));
   assert_int_equal (a->stand, STAND_SUSPECTED);
@@ -595,6 +597,19 @@ ten_thousand_times_is_one_incident (void **state)
   brought_to (w, "rcu-stall", "low");
 }
 
+/* What is done on the word of text alone, and without any configuration, may
+ * ask the monitor; the guest is given nothing. */
+static void
+what_is_careful_gives_nothing (void **state)
+{
+  const struct world *w = *state;
+  const struct playbook *p = playbook_find (w->d.playbooks, CAREFUL_PLAYBOOK);
+
+  assert_non_null (p);
+  for (unsigned i = 0; i < p->nsteps; i++)
+    assert_true (p->steps[i].collector->touch <= TOUCH_MONITOR);
+}
+
 int
 main (void)
 {
@@ -618,6 +633,7 @@ main (void)
     WITH (up, another_life_ends_it),
     WITH (up, text_alone_ends_no_hang),
     WITH (up, others_confirm_it),
+    WITH (up, what_is_careful_gives_nothing),
     WITH (up, text_ends_what_text_raised),
     WITH (up, ten_thousand_times_is_one_incident),
   };

@@ -298,7 +298,8 @@ __wrap_opener_do (const struct open_req *req, int *ret_fd, int *ret_lock,
                   struct error *err)
 {
   while (req->kind == OPEN_MAILBOX
-         || (req->kind == OPEN_HEALTH && strncmp (req->path, "8:", 2) == 0))
+         || (req->kind == OPEN_HEALTH && strncmp (req->path, "8:", 2) == 0)
+         || (req->kind == OPEN_PROC && strstr (req->path, "/fd/1")))
     pause ();
   return __real_opener_do (req, ret_fd, ret_lock, err);
 }
@@ -403,6 +404,56 @@ dead_disks_stop_nobody_else (void **state)
   assert_int_equal (other.code, ETIMEDOUT);
 }
 
+/* ---- files that a QEMU has open ---- */
+
+static void
+ask_image (struct world *w, const char *what, struct result *r)
+{
+  char path[40];
+  struct open_req req = { .kind = OPEN_PROC, .root = "/proc", .path = path,
+                          .check_pid = getpid () };
+
+  snprintf (path, sizeof path, "%d/%s", (int) getpid (), what);
+  assert_int_equal (proc_start_time (getpid (), &req.check_start, NULL), 0);
+  *r = (struct result){ .fd = -1 };
+  openers_ask (w->openers, &req, on_done, r);
+}
+
+/* Those on dead storage say nothing of another, nor of their QEMU; and of how
+ * many there may be it is said, and no file called late by it. */
+static void
+dead_images_stop_nobody_else (void **state)
+{
+  static const char *const dead[OPENERS_OF_IMAGES]
+      = { "fd/100", "fd/101", "fd/102", "fd/103" };
+  struct world *w = *state;
+  struct result r[OPENERS_OF_IMAGES], other;
+
+  for (unsigned i = 0; i < OPENERS_OF_IMAGES - 1; i++)
+    ask_image (w, dead[i], &r[i]);
+  for (unsigned i = 0; i < OPENERS_OF_IMAGES - 1; i++)
+    {
+      await (w, &r[i]);
+      assert_int_equal (r[i].code, ETIMEDOUT);
+    }
+  ask_image (w, "fd/0", &other);
+  await (w, &other);
+  assert_int_not_equal (other.code, ETIMEDOUT);
+  assert_int_not_equal (other.code, EAGAIN);
+  ask_image (w, dead[OPENERS_OF_IMAGES - 1], &r[OPENERS_OF_IMAGES - 1]);
+  await (w, &r[OPENERS_OF_IMAGES - 1]);
+  ask_image (w, "fd/0", &other);
+  await (w, &other);
+  assert_int_equal (other.code, EAGAIN);
+  ask_image (w, dead[0], &other);
+  await (w, &other);
+  assert_int_equal (other.code, ETIMEDOUT);
+  ask_image (w, "status", &other);
+  await (w, &other);
+  assert_int_equal (other.code, 0);
+  close (other.fd);
+}
+
 int
 main (void)
 {
@@ -417,6 +468,8 @@ main (void)
     cmocka_unit_test_setup_teardown (dead_mailboxes_stop_nobody_else, setup,
                                      teardown),
     cmocka_unit_test_setup_teardown (nor_those_of_many_folders, setup,
+                                     teardown),
+    cmocka_unit_test_setup_teardown (dead_images_stop_nobody_else, setup,
                                      teardown),
     cmocka_unit_test_setup_teardown (dead_disks_stop_nobody_else, setup,
                                      teardown),

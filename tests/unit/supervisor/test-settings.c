@@ -233,6 +233,39 @@ test_roots (void **state)
                     -EINVAL);
 }
 
+/* EVE's folder of leases is looked for each time, beneath what may be opened
+ * anyway; who names places has those alone. */
+static void
+test_leases (void **state)
+{
+  const struct config *cfg;
+  struct error err = ERROR_INIT;
+  struct seen seen = { 0 }, roots = { 0 };
+
+#define EVE "\"sources\": [{\"kind\": \"rundir\", \"root\": \"/r/kvm\", "  \
+            "\"eve\": \"/r\"}]"
+  assert_int_equal (parse ("{" EVE "}", &cfg, &err), 0);
+  config_lease_places (cfg, note_root, &seen);
+  assert_non_null (strstr (seen.all, " /r/./zedrouter/dnsmasq.leases"));
+  config_roots (cfg, "/etc/hangdog/config.json", note_root, &roots);
+  assert_non_null (strstr (roots.all, " /r"));
+  assert_null (strstr (roots.all, "zedrouter"));
+  config_unref (cfg);
+  seen = (struct seen){ 0 };
+  assert_int_equal (parse ("{" EVE ", \"leases\": [\"/l\"]}", &cfg, &err), 0);
+  config_lease_places (cfg, note_root, &seen);
+  assert_string_equal (seen.all, " /l");
+  config_unref (cfg);
+  /* No EVE, nothing of it. */
+  seen = (struct seen){ 0 };
+  assert_int_equal (parse ("{\"sources\": [{\"kind\": \"rundir\", \"root\": "
+                           "\"/r/kvm\"}]}", &cfg, &err),
+                    0);
+  config_lease_places (cfg, note_root, &seen);
+  assert_null (strstr (seen.all, "zedrouter"));
+  config_unref (cfg);
+}
+
 static void
 test_schema (void **state)
 {
@@ -251,6 +284,7 @@ main (void)
     cmocka_unit_test (test_bad),    cmocka_unit_test (test_good),
     cmocka_unit_test (test_round),  cmocka_unit_test (test_canonical),
     cmocka_unit_test (test_roots),
+    cmocka_unit_test (test_leases),
     cmocka_unit_test (test_schema),
   };
 

@@ -103,7 +103,11 @@ static const char gaps_text[]
       "{\"about\":\"screen\",\"why\":\"all of it: no display\"}],"
       "\"gaps\":[{\"collector\":\"screen\",\"what\":\"all of it\",\"why\":"
       "\"no display\"},{\"collector\":\"host\",\"what\":\"qemu/io\",\"why\":"
-      "\"Permission denied\"}]}";
+      "\"Permission denied\"},{\"collector\":\"image\",\"what\":\"all of "
+      "it\",\"why\":\"no disks\"},{\"collector\":\"xon\",\"what\":"
+      "\"all of it\",\"why\":\"no console\"}],"
+      "\"collectors\":[{\"name\":\"screen\"},{\"name\":\"image\","
+      "\"none\":true},{\"name\":\"xon\",\"none\":true}]}";
 
 #define LONG "shop.service, shop (215), takes no connections: 2 of 2 wait, " \
              "waits in futex"
@@ -141,6 +145,10 @@ test_once (void **state)
   assert_int_equal (count (&text, "no display"), 1);
   assert_int_equal (count (&text, "  - screen, all of it: no display\n"), 1);
   assert_int_equal (count (&text, "  - qemu/io: Permission denied\n"), 1);
+  /* What the guest has none of is no failure: a line for all of it. */
+  assert_int_equal (count (&text, "  - not to be had of this guest: image (no "
+                                  "disks), xon (no console)\n"), 1);
+  assert_int_equal (count (&text, "no disks"), 1);
   assert_int_equal (count (&text, "  - block: nobody was asked\n"), 1);
   assert_int_equal (count (&text, "Severity    critical\n"), 1);
   /* Who is well has nobody who is to blame. */

@@ -66,6 +66,7 @@ happens_as (struct unit *u, uint64_t id, const char *kind, const char *title,
                           .severity = SEVERITY_ERROR,
                           .first_line = id,
                           .last_line = id,
+                          .stamp_us = (int64_t) id * 1000000,
                           .cpu = -1,
                           .pid = -1,
                           .seconds = -1 };
@@ -111,6 +112,9 @@ test_repeats (void **state)
   assert_string_equal (last (&u->w, "kernel.event.hung_task").text,
                        "task hung: b");
   assert_int_equal (last (&u->w, "kernel.event.hung_task").more, 37);
+  /* When the latest of them was, whenever it is said. */
+  assert_int_equal (last (&u->w, "kernel.event.hung_task").kernel_us,
+                    39000000);
   unit_done (u);
 }
 

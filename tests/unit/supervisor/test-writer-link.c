@@ -140,11 +140,9 @@ teardown (void **state)
 static void
 send_many (struct bed *b)
 {
-  struct incident_sink *sink = writer_link_incidents (b->link);
-
   for (unsigned i = 0; i < MANY; i++)
-    sink->artifact (sink, "11111111-2222-3333-4444-555555555555", "a", i, "x",
-                    1, done, b);
+    writer_link_artifact (b->link, "11111111-2222-3333-4444-555555555555",
+                          "a", i, "x", 1, done, b);
 }
 
 /* Until nothing moves any more. */

@@ -41,14 +41,14 @@ ask (struct scene *s, unsigned index, enum lease_rank rank,
 }
 
 static inline void
-expect_talk (struct scene *s, enum lease_rank rank, uint64_t ms,
-             enum talk talk)
+expect_end (struct scene *s, enum lease_rank rank, uint64_t ms,
+             enum ask_end end)
 {
   struct command_result ret;
 
   assert_int_equal (ask (s, 0, rank, "uptime", ms, &ret), 0);
-  if (ret.talk != talk)
-    fail_msg ("%s, not %s: %s", talk_names[ret.talk], talk_names[talk],
+  if (ret.end != end)
+    fail_msg ("end %d, not %d: %s", ret.end, end,
               ret.detail);
   command_result_done (&ret);
 }
@@ -60,8 +60,8 @@ expect_ok (struct scene *s, const char *command, const char *output,
   struct command_result ret;
 
   assert_int_equal (ask (s, 0, LEASE_SCENARIO, command, UNTIL_MS, &ret), 0);
-  if (ret.talk != TALK_OK)
-    fail_msg ("%s: %s", talk_names[ret.talk], ret.detail);
+  if (ret.end != ASK_OK)
+    fail_msg ("end %d: %s", ret.end, ret.detail);
   assert_int_equal (ret.status, status);
   if (output)
     assert_string_equal (buf_str (&ret.output), output);

@@ -625,11 +625,11 @@ test_who_left_holds_nothing (void **state)
   accepted = accept4 (listener, NULL, NULL, SOCK_CLOEXEC);
   assert_true (accepted >= 0);
   next = client (&sa);
-  assert_int_equal (queue_held_by_other_ (next), 1);
-  assert_int_equal (queue_file_held_ (sa.sun_path), 1);
+  assert_int_equal (chardev_held_by_other (next), 1);
+  assert_int_equal (chardev_file_held (sa.sun_path), 1);
   close (first);
-  assert_int_equal (queue_held_by_other_ (next), 0);
-  assert_int_equal (queue_file_held_ (sa.sun_path), 0);
+  assert_int_equal (chardev_held_by_other (next), 0);
+  assert_int_equal (chardev_file_held (sa.sun_path), 0);
   unlink (sa.sun_path);
 }
 

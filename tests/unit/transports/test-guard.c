@@ -37,7 +37,7 @@ known (void *arg, const char *uuid, const char *console, char *what, size_t n)
   return is;
 }
 
-static enum talk
+static enum ask_end
 ask_guarded (struct scene *s, struct known *k, uint64_t ms)
 {
   char uuid[UUID_TEXT];
@@ -51,7 +51,7 @@ ask_guarded (struct scene *s, struct known *k, uint64_t ms)
       0);
   session_guard (ses, known, k);
   assert_int_equal (session_command (ses, "uptime", deadline, &ret, NULL), 0);
-  if (ret.talk == TALK_BOOTING)
+  if (ret.end == ASK_BOOTING)
     {
       assert_string_equal (ret.detail, "it boots");
       assert_int_equal (session_send (ses, "x", 1, deadline, NULL),
@@ -59,7 +59,7 @@ ask_guarded (struct scene *s, struct known *k, uint64_t ms)
     }
   command_result_done (&ret);
   session_close (ses);
-  return ret.talk;
+  return ret.end;
 }
 
 /* It is silent in the middle of its boot: the screen tells nothing. */
@@ -76,19 +76,19 @@ test_what_is_known_of_a_silent_guest (void **state)
   struct scene s;
 
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
-  assert_int_equal (ask_guarded (&s, &boots, 4000), TALK_BOOTING);
+  assert_int_equal (ask_guarded (&s, &boots, 4000), ASK_BOOTING);
   assert_int_equal (scene_keys (&s), 0);
   /* Between two keys: the first ones only. */
-  assert_int_equal (ask_guarded (&s, &is_reset, 4000), TALK_BOOTING);
+  assert_int_equal (ask_guarded (&s, &is_reset, 4000), ASK_BOOTING);
   UNTIL (scene_keys (&s) >= 3); /* it was not waited for who reads them */
   nap_ms (50);
   assert_int_equal (scene_keys (&s), 3);
   /* A getty that is slow gets a carriage return, and no command. */
   before = scene_keys (&s);
-  assert_int_equal (ask_guarded (&s, &login, 4000), TALK_SILENT);
+  assert_int_equal (ask_guarded (&s, &login, 4000), ASK_SILENT);
   assert_in_range (scene_keys (&s) - before, 3, 6);
   before = scene_keys (&s);
-  assert_int_equal (ask_guarded (&s, &nothing, 4000), TALK_SILENT);
+  assert_int_equal (ask_guarded (&s, &nothing, 4000), ASK_SILENT);
   assert_in_range (scene_keys (&s) - before, 60, 1000);
   scene_end (&s);
 }

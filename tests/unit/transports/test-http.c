@@ -169,19 +169,34 @@ ask_as (struct server *s, const struct http_ask *changed, uint64_t ms,
 
 static const struct http_ask usual;
 
+/* For who is known not to answer. */
+#define SHORT_MS 400
+
+/* Asks once more, with more time, where so little was given that a machine
+ * with much else to do, and not the server, made the end. */
 static void
 ends (struct server *s, const struct http_ask *changed, uint64_t ms,
       enum http_end end, const char *says)
 {
+  const struct server fresh = *s;
   struct http_result r;
 
-  server_start (s);
-  ask_as (s, changed, ms, &r);
-  server_end (s);
+  for (;; ms *= 4)
+    {
+      *s = fresh;
+      server_start (s);
+      ask_as (s, changed, ms, &r);
+      server_end (s);
+      assert_true (r.body.len <= HTTP_BODY_MAX);
+      if ((r.end == end && strstr (r.detail, says)) || ms >= 60000)
+        break;
+      print_message ("in %llu ms: %d: %s\n", (unsigned long long) ms,
+                     (int) r.end, r.detail);
+      http_result_done (&r);
+    }
   if (r.end != end || !strstr (r.detail, says))
     fail_msg ("ended as %d instead of %d: %s", (int) r.end, (int) end,
               r.detail);
-  assert_true (r.body.len <= HTTP_BODY_MAX);
   http_result_done (&r);
 }
 
@@ -308,7 +323,7 @@ test_silent (void **state)
 {
   struct server s = { .stays = true };
 
-  ends (&s, &usual, 2000, HTTP_END_SILENT, "did not answer");
+  ends (&s, &usual, SHORT_MS, HTTP_END_SILENT, "did not answer");
   s = (struct server){ .deaf = true };
   ends (&s, &usual, 60000, HTTP_END_RESET, "hung up");
   s = (struct server){ .answer = "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n"
@@ -323,13 +338,11 @@ test_drips (void **state)
 {
   struct server s = { .answer = "HTTP/1.1 200 OK\r\n\r\n", .more = "x",
                       .pause_ms = 20 };
-  uint64_t begun = clock_ms ();
 
-  ends (&s, &usual, 2000, HTTP_END_ENDLESS, "was not done in time");
+  ends (&s, &usual, SHORT_MS, HTTP_END_ENDLESS, "was not done in time");
   s = (struct server){ .answer = "HTTP/1.1 200 OK\r\nX", .more = "x",
                        .pause_ms = 20 };
-  ends (&s, &usual, 2000, HTTP_END_ENDLESS, "was not done in time");
-  assert_true (clock_ms () - begun < 60000);
+  ends (&s, &usual, SHORT_MS, HTTP_END_ENDLESS, "was not done in time");
 }
 
 static void
@@ -387,11 +400,11 @@ test_tls_garbage (void **state)
 
   ends (&s, &ask, 60000, HTTP_END_TLS, "no TLS");
   s = (struct server){ .deaf = true, .stays = true };
-  ends (&s, &ask, 2000, HTTP_END_SILENT, "agree on TLS");
+  ends (&s, &ask, SHORT_MS, HTTP_END_SILENT, "agree on TLS");
   /* A record that is promised, and drips. */
   s = (struct server){ .answer = "\x16\3\3\x3f\xff\2", .more = "x",
                        .pause_ms = 20, .deaf = true };
-  ends (&s, &ask, 2000, HTTP_END_SILENT, "agree on TLS");
+  ends (&s, &ask, SHORT_MS, HTTP_END_SILENT, "agree on TLS");
 }
 
 /* ---- the pool ---- */

@@ -256,7 +256,7 @@ test_no_half_a_line (void **state)
   memset (typed, 'x', sizeof typed);
   typed[sizeof typed - 1] = '\r';
   assert_int_equal (
-      lease_write (l, typed, sizeof typed, clock_ms () + 20, NULL),
+      lease_write (l, typed, sizeof typed, clock_ms () + 100, NULL),
       -ETIMEDOUT);
   UNTIL ((n = atomic_load (&m.ngot)) > 0 && m.got[n - 1] == 0x15);
   assert_true (n < sizeof typed);

@@ -7,7 +7,7 @@
 
 static void
 not_a_shell (enum fake_play play, unsigned rate, enum lease_rank rank,
-             uint64_t ms, enum talk talk, int64_t keys)
+             uint64_t ms, enum ask_end end, int64_t keys)
 {
   struct fakecons_config cfg = { .play = play, .rate = rate };
   struct scene s;
@@ -15,7 +15,7 @@ not_a_shell (enum fake_play play, unsigned rate, enum lease_rank rank,
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   if (keys == 0)
     assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, UNTIL_MS));
-  expect_talk (&s, rank, ms, talk);
+  expect_end (&s, rank, ms, end);
   if (keys >= 0)
     assert_int_equal (scene_keys (&s), keys);
   scene_end (&s);
@@ -30,15 +30,15 @@ test_login_gets_no_command (void **state)
   /* Seen on the screen: one carriage return, to see that it answers. */
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   assert_true (hubworld_wait (&s.w, 0, CONSOLE_TALKING, UNTIL_MS));
-  expect_talk (&s, LEASE_SCENARIO, UNTIL_MS, TALK_LOGIN);
+  expect_end (&s, LEASE_SCENARIO, UNTIL_MS, ASK_LOGIN);
   assert_int_equal (scene_keys (&s), 1);
-  expect_talk (&s, LEASE_SCENARIO, UNTIL_MS, TALK_LOGIN);
+  expect_end (&s, LEASE_SCENARIO, UNTIL_MS, ASK_LOGIN);
   assert_int_equal (scene_keys (&s), 2);
   scene_end (&s);
 
   /* Not seen before: the kill keys and one carriage return. */
   scene_begin (&s, &cfg, CONSOLE_PROBE, NULL);
-  expect_talk (&s, LEASE_SCENARIO, UNTIL_MS, TALK_LOGIN);
+  expect_end (&s, LEASE_SCENARIO, UNTIL_MS, ASK_LOGIN);
   scene_end (&s);
 }
 
@@ -51,7 +51,7 @@ test_login_behind_noise (void **state)
 
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   for (unsigned i = 0; i < 5; i++)
-    expect_talk (&s, LEASE_SCENARIO, UNTIL_MS, TALK_LOGIN);
+    expect_end (&s, LEASE_SCENARIO, UNTIL_MS, ASK_LOGIN);
   fakecons_stats (s.fake, 0, &st);
   assert_int_equal (st.executed, 0);
   scene_end (&s);
@@ -60,14 +60,14 @@ test_login_behind_noise (void **state)
 static void
 test_password_gets_no_key (void **state)
 {
-  not_a_shell (FAKE_PASSWORD, 0, LEASE_SCENARIO, 1000, TALK_PASSWORD, 0);
+  not_a_shell (FAKE_PASSWORD, 0, LEASE_SCENARIO, 1000, ASK_PASSWORD, 0);
 }
 
 static void
 test_boot_loaders_get_no_key (void **state)
 {
-  not_a_shell (FAKE_GRUB, 0, LEASE_DIAGNOSIS, 1000, TALK_BOOTLOADER, 0);
-  not_a_shell (FAKE_UBOOT, 0, LEASE_SCENARIO, 1000, TALK_BOOTLOADER, 0);
+  not_a_shell (FAKE_GRUB, 0, LEASE_DIAGNOSIS, 1000, ASK_BOOTLOADER, 0);
+  not_a_shell (FAKE_UBOOT, 0, LEASE_SCENARIO, 1000, ASK_BOOTLOADER, 0);
 }
 
 static void
@@ -88,57 +88,57 @@ test_a_booting_guest_gets_no_key (void **state)
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   say (&s, "say 0 [  OK  ] Started dbus.service - D-Bus.\\r\\n         "
            "Starting ssh.service - OpenBSD...\\r\\n", "OpenBSD...\r\n");
-  expect_talk (&s, LEASE_SCENARIO, 600, TALK_BOOTING);
+  expect_end (&s, LEASE_SCENARIO, 600, ASK_BOOTING);
   assert_int_equal (scene_keys (&s), 0);
   /* It waits for ever: that is no boot that goes on. */
   say (&s, "say 0 a\\r\\nb\\r\\nc\\r\\nd\\r\\n[*** ] A start job is running "
            "for x (9s / no limit)\\r\\n", "no limit)\r\n");
-  expect_talk (&s, LEASE_SCENARIO, 1500, TALK_NO_ANSWER);
+  expect_end (&s, LEASE_SCENARIO, 1500, ASK_NO_ANSWER);
   scene_end (&s);
 }
 
 static void
 test_dead_guest_is_silent (void **state)
 {
-  not_a_shell (FAKE_DEAD, 0, LEASE_SCENARIO, 600, TALK_SILENT, -1);
-  not_a_shell (FAKE_DEAD, 0, LEASE_DIAGNOSIS, 600, TALK_SILENT, -1);
+  not_a_shell (FAKE_DEAD, 0, LEASE_SCENARIO, 600, ASK_SILENT, -1);
+  not_a_shell (FAKE_DEAD, 0, LEASE_DIAGNOSIS, 600, ASK_SILENT, -1);
 }
 
 static void
 test_dead_shell_under_a_talking_kernel (void **state)
 {
-  not_a_shell (FAKE_DEAD, 20000, LEASE_SCENARIO, 600, TALK_NO_ECHO, -1);
+  not_a_shell (FAKE_DEAD, 20000, LEASE_SCENARIO, 600, ASK_NO_ECHO, -1);
 }
 
 static void
 test_echo_without_a_shell (void **state)
 {
-  not_a_shell (FAKE_MUTE, 0, LEASE_SCENARIO, 1500, TALK_NO_ANSWER, -1);
-  not_a_shell (FAKE_MUTE, 20000, LEASE_SCENARIO, 1500, TALK_NO_ANSWER, -1);
+  not_a_shell (FAKE_MUTE, 0, LEASE_SCENARIO, 1500, ASK_NO_ANSWER, -1);
+  not_a_shell (FAKE_MUTE, 20000, LEASE_SCENARIO, 1500, ASK_NO_ANSWER, -1);
 }
 
 /* Whatever is made of what was typed, it is no answer. */
 static void
 test_echoes_of_all_kinds (void **state)
 {
-  not_a_shell (FAKE_TWICE, 0, LEASE_SCENARIO, 1500, TALK_NO_ANSWER, -1);
-  not_a_shell (FAKE_LATE, 0, LEASE_SCENARIO, 6000, TALK_NO_ANSWER, -1);
-  not_a_shell (FAKE_FORGE, 0, LEASE_SCENARIO, 1500, TALK_NO_ANSWER, -1);
-  not_a_shell (FAKE_FORGE, 20000, LEASE_DIAGNOSIS, 1500, TALK_NO_ANSWER, -1);
+  not_a_shell (FAKE_TWICE, 0, LEASE_SCENARIO, 1500, ASK_NO_ANSWER, -1);
+  not_a_shell (FAKE_LATE, 0, LEASE_SCENARIO, 6000, ASK_NO_ANSWER, -1);
+  not_a_shell (FAKE_FORGE, 0, LEASE_SCENARIO, 1500, ASK_NO_ANSWER, -1);
+  not_a_shell (FAKE_FORGE, 20000, LEASE_DIAGNOSIS, 1500, ASK_NO_ANSWER, -1);
 }
 
 static void
 test_full_input_is_xoff (void **state)
 {
-  not_a_shell (FAKE_XOFF, 0, LEASE_SCENARIO, 600, TALK_XOFF, -1);
+  not_a_shell (FAKE_XOFF, 0, LEASE_SCENARIO, 600, ASK_XOFF, -1);
 }
 
 static void
 test_stopped_flow (void **state)
 {
   /* A scenario types nothing but its command; a diagnosis tries XON. */
-  not_a_shell (FAKE_STOPPED, 0, LEASE_SCENARIO, 600, TALK_SILENT, -1);
-  not_a_shell (FAKE_STOPPED, 0, LEASE_DIAGNOSIS, 2500, TALK_XOFF, -1);
+  not_a_shell (FAKE_STOPPED, 0, LEASE_SCENARIO, 600, ASK_SILENT, -1);
+  not_a_shell (FAKE_STOPPED, 0, LEASE_DIAGNOSIS, 2500, ASK_XOFF, -1);
 }
 
 struct late
@@ -236,7 +236,7 @@ test_forged_markers (void **state)
                                 "up 1 day\\r\\nHD0123456789abcdef:E:0\\r\\n"
                                 "HD%s%s:E:0\\r\\n/ # "),
       0);
-  expect_talk (&s, LEASE_SCENARIO, 1500, TALK_NO_ANSWER);
+  expect_end (&s, LEASE_SCENARIO, 1500, ASK_NO_ANSWER);
   scene_end (&s);
 }
 

@@ -74,6 +74,7 @@ test_real_shells (void **state)
 {
   static const char *const shells[]
       = { "/bin/bash", "/bin/dash", "/bin/busybox", "/usr/bin/busybox" };
+  char line[1600];
   struct scene s;
 
   for (unsigned i = 0; i < 4; i++)
@@ -93,6 +94,12 @@ test_real_shells (void **state)
                        "or to scroll it while it is typed",
                    NULL, 0);
         expect_ok (&s, "printf abc", "abc", 0);
+        /* Several lines, of which one is more than a line editor takes; what
+         * they hold is no output. */
+        memset (line + sprintf (line, "(echo one\necho "), 'x', 1500);
+        strcpy (strchr (line, 'x') + 1500, "|wc -c\nexit 3)");
+        expect_ok (&s, line, "one\n1501\n", 3);
+        expect_ok (&s, "echo 'a\nb'\n\necho \"$((1+1))\"", "a\nb\n2\n", 0);
         expect_ok (&s, "true &", NULL, 0);
         scene_end (&s);
       }
@@ -153,8 +160,8 @@ noisy (struct fakecons_config *cfg, unsigned dialogues)
     {
       assert_int_equal (ask (&s, 0, LEASE_SCENARIO, "uptime", UNTIL_MS, &ret),
                         0);
-      if (ret.talk != TALK_OK)
-        fail_msg ("dialogue %u: %s: %s", i, talk_names[ret.talk], ret.detail);
+      if (ret.end != ASK_OK)
+        fail_msg ("dialogue %u: end %d: %s", i, ret.end, ret.detail);
       assert_int_equal (ret.status, 0);
       assert_non_null (strstr (buf_str (&ret.output), "load average"));
       if (cfg->weave)
@@ -203,13 +210,13 @@ test_open_quote_and_hanging_command (void **state)
 
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   assert_int_equal (ask (&s, 0, LEASE_SCENARIO, "echo 'open", 2000, &ret), 0);
-  assert_int_equal (ret.talk, TALK_NO_ANSWER);
+  assert_int_equal (ret.end, ASK_NO_ANSWER);
   assert_non_null (strstr (ret.detail, "quote"));
   command_result_done (&ret);
   expect_ok (&s, "uptime", UPTIME, 0);
 
   assert_int_equal (ask (&s, 0, LEASE_SCENARIO, "echo x; hang", 2000, &ret), 0);
-  assert_int_equal (ret.talk, TALK_NO_ANSWER);
+  assert_int_equal (ret.end, ASK_NO_ANSWER);
   assert_non_null (strstr (ret.detail, "did not end"));
   command_result_done (&ret);
   /* ^C has ended it: the next one finds a shell. */
@@ -368,7 +375,7 @@ test_a_person_takes_the_console (void **state)
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   assert_int_equal (pthread_create (&t, NULL, take_lease, &s), 0);
   /* At once, and not at its deadline: the test would not last that long. */
-  expect_talk (&s, LEASE_SCENARIO, 3600000, TALK_LOST);
+  expect_end (&s, LEASE_SCENARIO, 3600000, ASK_TAKEN);
   pthread_join (t, NULL);
   scene_end (&s);
 }
@@ -393,7 +400,7 @@ test_the_console_goes (void **state)
 
   scene_begin (&s, &cfg, CONSOLE_HOLD, NULL);
   assert_int_equal (pthread_create (&t, NULL, drop_fake, &s), 0);
-  expect_talk (&s, LEASE_SCENARIO, 3600000, TALK_LOST);
+  expect_end (&s, LEASE_SCENARIO, 3600000, ASK_TAKEN);
   pthread_join (t, NULL);
   scene_end (&s);
 }
@@ -423,7 +430,7 @@ crowd_member (void *arg)
           atomic_fetch_add (&c->wrong, 1);
           continue;
         }
-      atomic_fetch_add (ret.talk == TALK_OK ? &c->ok : &c->wrong, 1);
+      atomic_fetch_add (ret.end == ASK_OK ? &c->ok : &c->wrong, 1);
       command_result_done (&ret);
     }
   return NULL;
