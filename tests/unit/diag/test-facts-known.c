@@ -45,7 +45,6 @@ static const struct
   { "sysrq.route", HOW },
   { "sysrq.*.answer", DETAIL },
   { "sysrq.*.lines", DETAIL },
-  { "tasks.count", NUMBER },
   { "tasks.user", NUMBER },
   { "lock.waiters", NUMBER },
   { "app.count", NUMBER },
