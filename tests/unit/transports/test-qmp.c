@@ -22,6 +22,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -496,6 +497,52 @@ knows_who_waits_in_the_kernel (void **state)
   close (fds[1]);
 }
 
+static void *
+read_a_byte (void *arg)
+{
+  char byte;
+
+  return read (*(const int *) arg, &byte, 1) == 1 ? arg : NULL;
+}
+
+/* Not who runs, or waits in the kernel, with any of its threads. */
+static void
+knows_who_sleeps (void **state)
+{
+  struct monitor_vcpu v[MONITOR_MAX_VCPUS] = { 0 };
+  pthread_t thread;
+  int fds[2], go[2];
+  pid_t pid;
+
+  assert_false (monitor_sleeps (INT32_MAX));
+  assert_int_equal (pipe (fds), 0);
+  assert_int_equal (pipe (go), 0);
+  pid = fork ();
+  if (pid == 0)
+    {
+      (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
+      if (read_a_byte (go)
+          && pthread_create (&thread, NULL, wait_in_kernel, fds) == 0)
+        (void) pthread_join (thread, NULL);
+      _exit (0);
+    }
+  assert_true (pid > 0);
+  UNTIL (monitor_sleeps (pid));
+  assert_int_equal (write (go[1], "", 1), 1);
+  UNTIL (monitor_blocked (pid, v) == 1);
+  assert_false (monitor_sleeps (pid));
+  assert_int_equal (write (fds[1], "", 1), 1);
+  assert_int_equal (waitpid (pid, NULL, 0), pid);
+  assert_int_equal (pthread_create (&thread, NULL, read_a_byte, go), 0);
+  /* Long before the last of these the other one has gone to sleep. */
+  for (unsigned i = 0; i < 1000; i++)
+    assert_false (monitor_sleeps (getpid ()));
+  assert_int_equal (write (go[1], "", 1), 1);
+  assert_int_equal (pthread_join (thread, NULL), 0);
+  for (unsigned i = 0; i < 2; i++)
+    close (fds[i]), close (go[i]);
+}
+
 int
 main (void)
 {
@@ -516,6 +563,7 @@ main (void)
     cmocka_unit_test (doctor_says_what_is_wrong),
     cmocka_unit_test (adds_up_its_threads),
     cmocka_unit_test (knows_who_waits_in_the_kernel),
+    cmocka_unit_test (knows_who_sleeps),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
