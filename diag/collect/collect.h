@@ -95,9 +95,9 @@ void collect_qemu (struct collect_ctx *ctx, struct otlp *o);
  * there is a first, the file and facts of both, that being the last of it. */
 #define DISK_FIRST "first"
 #define DISK_SECOND "second"
-int disk_look (struct collect_ctx *ctx, struct json_object *looks,
-               const char *which, struct error *err);
-void disk_tell (struct collect_ctx *ctx, struct json_object *looks);
+int collect_disk_look (struct collect_ctx *ctx, struct json_object *looks,
+                       const char *which, struct error *err);
+void collect_disk_tell (struct collect_ctx *ctx, struct json_object *looks);
 
 /* Facts vcpu.N.share and .waited, vcpu.count and vcpu.busy. */
 struct vcpu_share

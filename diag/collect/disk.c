@@ -45,8 +45,8 @@ facts_of (struct collect_ctx *ctx, struct json_object *was,
 }
 
 int
-disk_look (struct collect_ctx *ctx, struct json_object *looks,
-           const char *which, struct error *err)
+collect_disk_look (struct collect_ctx *ctx, struct json_object *looks,
+                   const char *which, struct error *err)
 {
   struct json_object *said = NULL;
   int rc = monitor_blockstats (ctx->env, ctx->guest,
@@ -59,7 +59,7 @@ disk_look (struct collect_ctx *ctx, struct json_object *looks,
 }
 
 void
-disk_tell (struct collect_ctx *ctx, struct json_object *looks)
+collect_disk_tell (struct collect_ctx *ctx, struct json_object *looks)
 {
   struct json_object *first = json_get (looks, DISK_FIRST);
   struct json_object *second = json_get (looks, DISK_SECOND);
@@ -85,15 +85,15 @@ run (struct collect_ctx *ctx, struct error *err)
 
   if (ctx->guest->monitor == MONITOR_NONE)
     return error_set (err, ENOENT, "this guest has no monitor to ask");
-  rc = disk_look (ctx, looks, DISK_FIRST, err);
+  rc = collect_disk_look (ctx, looks, DISK_FIRST, err);
   if (rc < 0)
     return rc;
   if (collect_pause (ctx, COLLECT_APART_MS))
-    rc = disk_look (ctx, looks, DISK_SECOND, err);
+    rc = collect_disk_look (ctx, looks, DISK_SECOND, err);
   else
     ctx->out->gap (ctx->out, "disk/blockstats.json",
                    "no second sample: the budget ended");
-  disk_tell (ctx, looks);
+  collect_disk_tell (ctx, looks);
   return rc < 0 ? rc : 0;
 }
 

@@ -118,7 +118,8 @@ look (struct collect_ctx *ctx, bool raw, bool second, struct qmp_said *ret,
   struct error why = ERROR_INIT;
 
   qmp_round (ctx, raw, second, ret);
-  if (disk_look (ctx, disks, second ? DISK_SECOND : DISK_FIRST, &why) < 0)
+  if (collect_disk_look (ctx, disks, second ? DISK_SECOND : DISK_FIRST, &why)
+      < 0)
     ctx->out->gap (ctx->out, "disk/blockstats.json", "%s",
                    error_text (&why));
 }
@@ -195,7 +196,7 @@ run (struct collect_ctx *ctx, struct error *err)
     ctx->out->gap (ctx->out, "monitor/status.json",
                    "no second sample: the budget ended");
   json_object_put (first.said);
-  disk_tell (ctx, disks);
+  collect_disk_tell (ctx, disks);
   collect_json (ctx, "monitor/status.json", doc);
   return told ? 0 : rc;
 }

@@ -62,6 +62,19 @@ if ! grep -q 'PROG_LDFLAGS = -static' "$HANGDOG_BUILD/Makefile"; then
   needs hangdog-daemon | grep -q pcre2 || fail "the daemon is without pcre2?"
 fi
 
+# A name stands for one thing in all rooms of the daemon: of two functions of one
+# name in two archives a linker takes either, and says nothing.
+rooms="libbase.a libguests.a libtransports.a libscenarios.a libkernel.a libdiag.a libcollect.a libdaemon.a librooms_novirt.a"
+# shellcheck disable=SC2086
+if command -v ld >/dev/null && (cd "$HANGDOG_BUILD" && ls $rooms) >/dev/null 2>&1; then
+  together () { (cd "$HANGDOG_BUILD" && LC_ALL=C ld -r --whole-archive $rooms "$@" -o /dev/null 2>&1); }
+  twice=$(together | grep 'multiple definition' | head -n 5)
+  test -z "$twice" || fail "one name for two things: $twice"
+  # The test must be able to see what it forbids.
+  together --no-whole-archive guests/guest.o | grep -q 'multiple definition' \
+    || fail "ld says nothing of two functions of one name"
+fi
+
 # Inside the parser: nothing of the rooms that talk to guests.
 if test -e "$HANGDOG_BUILD/hangdog-parser" && command -v nm >/dev/null; then
   for sym in guest_registry_new console_hub_new transport_find scenario_load \
