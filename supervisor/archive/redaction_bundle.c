@@ -305,6 +305,7 @@ make_page (struct redaction *s, struct json_object *was,
 
   if (page < 0)
     return page;
+  json_add_str (all, "schema", BUNDLE_SCHEMA);
   json_object_object_foreach (head, key, value)
     json_object_object_add (all, key, json_object_get (value));
   json_object_object_add (all, "tool", json_object_get (json_get (was,

@@ -231,11 +231,13 @@ page (const struct frame *f, struct error *err)
                       BUNDLE_MAX_MANIFEST >> 20);
   r = json_parse (buf_str (&text), text.len, JSON_WIRE, "manifest.json",
                   BUNDLE_MAX_MANIFEST, &doc, err);
-  /* Who packs gives its own; what came from afar may be anybody's. */
+  /* What came from afar may be anybody's; of one of ours that was redacted
+   * strictly the incident may be gone. */
   if (r == 0 && !f->body_len && !folder.source.damage
+      && !json_get (json_root (doc), "schema")
       && !json_get (json_root (doc), "incident"))
-    r = error_set (err, EBADMSG, "its manifest names no incident: this is no "
-                                 "bundle of hangdog's");
+    r = error_set (err, EBADMSG, "its manifest names no schema and no "
+                                 "incident: this is no bundle of hangdog's");
   if (r == 0)
     r = report_html (&folder.source, json_root (doc), &out,
                      wanted ? &stacks : NULL, err);

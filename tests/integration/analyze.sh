@@ -127,7 +127,7 @@ rc=0
 [ $rc = 5 ] && grep -q '</html>' page.html && grep -q 'This bundle is damaged' page.html || die "the page of one that is torn: $rc $(cat err)"
 mkdir empty && echo '{}' >empty/manifest.json && rc=0
 "$hangdog" report empty -o none.html >out 2>err || rc=$?
-[ $rc = 2 ] && [ ! -e none.html ] && grep -q 'names no incident' err || die "the page of a manifest that says nothing: $rc $(cat err)"
+[ $rc = 2 ] && [ ! -e none.html ] && grep -q 'names no schema and no incident' err || die "the page of a manifest that says nothing: $rc $(cat err)"
 "$hangdog" report all/unpacked 2>err | grep -q '</html>' || die "the page of a folder"
 [ "$(tail -1 err)" = "OK all/unpacked standard output" ] || die "how far the page is: $(cat err)"
 host=$(jq -c '.key = "server nbd 10.0.0.1:10809" | .verdict.class = "storage-stalled"' <<<"$inc")
