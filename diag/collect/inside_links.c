@@ -31,6 +31,12 @@ struct links
 };
 
 static void
+add_list (struct json_object *row)
+{
+  json_object_object_add (row, "addresses", json_object_new_array ());
+}
+
+static void
 add_link (struct links *l, const char *line)
 {
   char name[16], state[20];
@@ -54,6 +60,9 @@ add_link (struct links *l, const char *line)
     json_add_bool (row, "under", true);
   if (over)
     json_add_bool (row, "over", true);
+  /* Who lists them may have put one behind its addresses. */
+  if (l->addresses > 0)
+    add_list (row);
   snprintf (l->names[l->n], sizeof l->names[0], "%s", name);
   l->rows[l->n++] = row;
 }
@@ -67,7 +76,7 @@ add_address (struct links *l, const char *line)
       || sscanf (line, "+ %15s %63s", name, address) != 2)
     return;
   for (unsigned i = 0; l->addresses == 0 && i < l->n; i++)
-    json_object_object_add (l->rows[i], "addresses", json_object_new_array ());
+    add_list (l->rows[i]);
   l->addresses++;
   for (unsigned i = 0; i < l->n; i++)
     if (strcmp (l->names[i], name) == 0)
