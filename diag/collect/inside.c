@@ -6,8 +6,8 @@
  *
  * Read-only and bounded: each part is cut in the guest already, and all of them
  * together; of logs the newest lines are kept.  What may hang there (df on a
- * dead server) comes last, so that all else is here by then; of links nothing
- * is read that asks for the lock of all of them.
+ * dead server, ip where the lock of all links is held) comes last, so that all
+ * else is here by then.
  */
 #include "diag/collect/inside.h"
 
@@ -56,20 +56,19 @@ static const char script[]
       "echo '@@ failed';t=$(timeout 3 systemctl --failed --no-legend --plain "
       "--no-pager 2>/dev/null);hd_o 2048\n"
       "echo '@@ journal';t=$(timeout 3 journalctl -q -n 60 -p warning "
-      "--no-pager 2>/dev/null);hd_l 8192;echo '@@ links'\n"
+      "--no-pager 2>/dev/null);hd_l 8192;echo '@@ containers'\n"
+      "t=$(for c in docker podman crictl;do command -v $c >/dev/null&&"
+      "timeout 3 $c ps -a 2>&1;done);hd_o 4096;echo '@@ df';"
+      "t=$(timeout 5 df -P 2>/dev/null);hd_o 4096;echo '@@ links'\n"
       "t=$(for d in /sys/class/net/*;do f=;c=;h=0;u=0;o=0;"
       "{ read f <$d/flags;read c <$d/operstate;} 2>/dev/null;"
       "[ ! -e $d/device ]||h=1;set -- $d/upper_*;[ ! -e $1 ]||u=1;"
       "set -- $d/lower_*;[ ! -e $1 ]||o=1;"
       "echo \"= ${d##*/} ${f:-0} ${c:--} $h $u $o\";done;"
-      "timeout 3 ip -o addr 2>/dev/null|sed -n 's/^[0-9]*: *\\([^ @]*\\)"
-      "[^ ]* *inet6* *\\([^ ]*\\).*/+ \\1 \\2/p';"
       "{ while read i d r;do echo \"~ $i $d\";done </proc/net/route;}"
-      " 2>/dev/null|head -n 64);hd_o 4096;"
-      "echo '@@ containers'\n"
-      "t=$(for c in docker podman crictl;do command -v $c >/dev/null&&"
-      "timeout 3 $c ps -a 2>&1;done);hd_o 4096;echo '@@ df';"
-      "t=$(timeout 5 df -P 2>/dev/null);hd_o 4096;"
+      " 2>/dev/null|head -n 64);hd_o 2048;"
+      "t=$(timeout 3 ip -o addr 2>/dev/null|sed -n 's/^[0-9]*: *\\([^ @]*\\)"
+      "[^ ]* *inet6* *\\([^ ]*\\).*/+ \\1 \\2/p');hd_o 2048;"
       "echo '@@ end')</dev/null";
 
 /* ---- asking ---- */

@@ -40,8 +40,7 @@ static bool
 is_local (const char *type)
 {
   static const char *const local[]
-      = { "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "jfs",
-          "bcachefs", "vfat", "tmpfs" };
+      = { "ext2", "ext3", "ext4", "f2fs", "tmpfs" };
 
   for (size_t i = 0; i < ARRAY_LEN (local); i++)
     if (strcmp (type, local[i]) == 0)
@@ -73,11 +72,12 @@ parse (const char *line, struct mount *ret)
   char options[8];
 
   *ret = (struct mount){ .local = false };
+  /* Whether it can be written to by the host, not by us alone: our service has
+   * most of them read-only. */
   if (!rest
-      || sscanf (line, "%*u %*u %23s %*s %255s %3s", ret->device, ret->place,
-                 options)
-             != 3
-      || sscanf (rest, " - %23s", ret->type) != 1 || ret->place[0] != '/'
+      || sscanf (line, "%*u %*u %23s %*s %255s", ret->device, ret->place) != 2
+      || sscanf (rest, " - %23s %*s %3s", ret->type, options) != 2
+      || ret->place[0] != '/'
       || strlen (ret->place) >= sizeof ret->place - 1)
     return false;
   ret->local = is_local (ret->type);

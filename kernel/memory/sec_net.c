@@ -9,6 +9,7 @@
 #include "base/error.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@
 #define MAX_DEVICES 65536u
 #define MAX_QUEUES 4096u
 #define MAX_ADDRESSES 64u
+#define ADDRESS_TEXT (INET6_ADDRSTRLEN + 8)
 #define IFF_UP 1u
 
 /* Bits of a device's state: started, and what it lacks. */
@@ -35,6 +37,10 @@ struct net
   unsigned devices;
   struct look_ticks ticks; /* hz 0: not known */
   bool damaged;
+  /* The addresses of one device: half a list is not told. */
+  bool torn;
+  unsigned naddresses;
+  char addresses[2 * MAX_ADDRESSES][ADDRESS_TEXT];
 };
 
 static const char *
@@ -90,37 +96,44 @@ say_queues (struct net *n, uint64_t dev)
 
 /* ---- addresses ---- */
 
-static void
-say_address (struct look *l, int family, const void *bytes, uint64_t bits)
+static bool
+keep_address (struct net *n, int family, const void *bytes, uint64_t bits)
 {
-  char text[INET6_ADDRSTRLEN], full[INET6_ADDRSTRLEN + 8];
+  char text[INET6_ADDRSTRLEN];
 
+  if (n->naddresses == ARRAY_LEN (n->addresses))
+    return false;
   inet_ntop (family, bytes, text, sizeof text);
-  snprintf (full, sizeof full, "%s/%u", text, (unsigned) (bits & 255));
-  rows_str (l->rows, NULL, full);
+  snprintf (n->addresses[n->naddresses++], ADDRESS_TEXT, "%s/%u", text,
+            (unsigned) (bits & 255));
+  return true;
 }
 
-/* A chain of its own, without a head. */
-static void
-say_ip4 (struct net *n, uint64_t dev)
+/* A chain of its own, without a head.  False: it could not be followed. */
+static bool
+read_ip4 (struct net *n, uint64_t dev)
 {
   struct kernel *k = n->l->k;
   uint64_t in, ifa, addr, bits;
   uint32_t local;
 
-  if (!kernel_get (k, dev, DEV_IP4, &in) || !in
-      || !kernel_get (k, in, IN4_LIST, &ifa))
-    return;
+  if (!kernel_get (k, dev, DEV_IP4, &in))
+    return false;
+  if (!in)
+    return true;
+  if (!kernel_get (k, in, IN4_LIST, &ifa))
+    return false;
   for (unsigned i = 0; ifa && i < MAX_ADDRESSES; i++)
     {
       if (!kernel_get (k, ifa, IFA4_LOCAL, &addr)
           || !kernel_get (k, ifa, IFA4_BITS, &bits))
-        return;
+        return false;
       local = (uint32_t) addr;
-      say_address (n->l, AF_INET, &local, bits);
-      if (!kernel_get (k, ifa, IFA4_NEXT, &ifa))
-        return;
+      if (!keep_address (n, AF_INET, &local, bits)
+          || !kernel_get (k, ifa, IFA4_NEXT, &ifa))
+        return false;
     }
+  return true;
 }
 
 static bool
@@ -131,13 +144,28 @@ on_ip6 (uint64_t node, void *arg)
   uint64_t ifa = node - k->fields.at[IFA6_LIST].offset, bits;
   unsigned char addr[16];
 
-  if (space_read (k->space, ifa + k->fields.at[IFA6_ADDR].offset, addr,
-                  sizeof addr)
-          < 0
-      || !kernel_get (k, ifa, IFA6_BITS, &bits))
+  n->torn = space_read (k->space, ifa + k->fields.at[IFA6_ADDR].offset, addr,
+                        sizeof addr)
+                < 0
+            || !kernel_get (k, ifa, IFA6_BITS, &bits)
+            || !keep_address (n, AF_INET6, addr, bits);
+  return !n->torn;
+}
+
+static bool
+read_ip6 (struct net *n, uint64_t dev)
+{
+  struct kernel *k = n->l->k;
+  uint64_t in;
+
+  if (!kernel_get (k, dev, DEV_IP6, &in))
     return false;
-  say_address (n->l, AF_INET6, addr, bits);
-  return true;
+  n->torn = false;
+  return !in
+         || (kernel_list (k, in + k->fields.at[IN6_LIST].offset,
+                          MAX_ADDRESSES, on_ip6, n)
+                 != -EFAULT
+             && !n->torn);
 }
 
 /* None is told as none only where it is known how they are kept. */
@@ -148,7 +176,6 @@ say_addresses (struct net *n, uint64_t dev)
       = { DEV_IP6, IN6_LIST, IFA6_LIST, IFA6_ADDR, IFA6_BITS };
   struct kernel *k = n->l->k;
   bool knows_ip6 = true;
-  uint64_t in;
 
   if (!kernel_has (k, DEV_IP4) || !kernel_has (k, IN4_LIST)
       || !kernel_has (k, IFA4_NEXT) || !kernel_has (k, IFA4_LOCAL)
@@ -156,11 +183,14 @@ say_addresses (struct net *n, uint64_t dev)
     return;
   for (size_t i = 0; i < ARRAY_LEN (ip6); i++)
     knows_ip6 = knows_ip6 && kernel_has (k, ip6[i]);
+  n->naddresses = 0;
+  if (!read_ip4 (n, dev))
+    return;
+  if (knows_ip6 && !read_ip6 (n, dev))
+    return;
   rows_array (n->l->rows, "addresses");
-  say_ip4 (n, dev);
-  if (knows_ip6 && kernel_get (k, dev, DEV_IP6, &in) && in)
-    (void) kernel_list (k, in + k->fields.at[IN6_LIST].offset, MAX_ADDRESSES,
-                        on_ip6, n);
+  for (unsigned i = 0; i < n->naddresses; i++)
+    rows_str (n->l->rows, NULL, n->addresses[i]);
   rows_array_end (n->l->rows);
 }
 

@@ -312,11 +312,13 @@ ask_done (void *owner, void *arg, enum job_end end, int rc)
       return;
     }
   eye = by_id (e, q->id);
-  if (eye && incarnation_equal (&eye->guest->inc, &q->guest->inc))
+  /* Whoever has this place by now, nobody is asked for it any more. */
+  if (eye)
     {
       eye->asking = false;
       eye->ask_ms = now + ASK_AGAIN_MS;
-      eye->mute = q->mute && eye->asleep;
+      eye->mute = q->mute && eye->asleep
+                  && incarnation_equal (&eye->guest->inc, &q->guest->inc);
       if (eye->mute)
         eye->due_ms = now;
     }

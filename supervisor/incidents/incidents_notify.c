@@ -51,8 +51,7 @@ tell (struct job *job, void *arg)
   const struct exec_program program = { .name = t->what.argv[0],
                                         .args = t->what.argv + 1,
                                         .nargs = t->what.nargv - 1,
-                                        .environ = t->told,
-                                        .job = job };
+                                        .environ = t->told };
 
   return exec_run (t->env, &program, job_deadline (job), &t->result, &t->why);
 }

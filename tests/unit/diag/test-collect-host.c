@@ -385,12 +385,12 @@ test_room (void **state)
 
   assert_int_equal (tmpdir_make (&tmp), 0);
   h = room_of (&tmp,
-               "1 0 8:1 / / rw,noatime shared:1 - ext4 /dev/vda1 rw\n"
+               "1 0 8:1 / / ro,noatime shared:1 - ext4 /dev/vda1 rw\n"
                "2 1 8:1 /x /usr rw - ext4 /dev/vda1 rw\n"
                "3 1 0:9 / /proc rw - proc proc rw\n"
                "4 1 0:50 / /dev rw - nfs4 server:/x rw\n"
                "5 4 0:51 / /dev/shm rw - tmpfs tmpfs rw\n"
-               "6 1 0:52 / /tmp ro - ext4 /dev/vdc ro\n"
+               "6 1 0:52 / /tmp rw - ext4 /dev/vdc ro\n"
                "7 1 0:53 / /usr/bin rw - overlay overlay rw\n"
                "no mount at all\n");
   said = file_of (h, "host/filesystems");

@@ -373,10 +373,17 @@ test_net_addresses (void **state)
   fakemem_u64 (&f.mem, ifa + 16, ifa);
   fakekernel_look (&f, &section_net);
   assert_row (&f, "\"10.0.2.15/24\",\"10.0.2.15/24\"");
-  fakemem_u64 (&f.mem, in + 16, 8);
+  /* Of what is torn nothing is told: half a list looks as if one was gone. */
+  fakemem_u64 (&f.mem, ifa + 16, 8);
+  fakekernel_look (&f, &section_net);
+  assert_row (&f, "\"hardware\":true,\"under\":true}");
+  fakemem_u64 (&f.mem, ifa + 16, 0);
   fakemem_u64 (&f.mem, dev + 128, 8);
   fakekernel_look (&f, &section_net);
-  assert_row (&f, "\"addresses\":[]");
+  assert_row (&f, "\"hardware\":true,\"under\":true}");
+  fakemem_u64 (&f.mem, dev + 128, 0);
+  fakekernel_look (&f, &section_net);
+  assert_row (&f, "\"addresses\":[\"10.0.2.15/24\"]");
   fakekernel_free (&f);
 }
 

@@ -241,6 +241,39 @@ may_come_back_from_it (void **state)
   assert_int_equal (atomic_load (&asked_qemu), 1);
 }
 
+/* Another of its name is there before the answer: who is asked about now is
+ * the other one, and he can be asked again. */
+static void
+may_be_replaced_while_asked (void **state)
+{
+  struct world *w = *state;
+  struct job_stats stats = { 0 };
+
+  lives (w);
+  sleeps = mute_there = true;
+  for (unsigned i = 6; stats.running == 0; i++)
+    {
+      assert_in_range (i, 6, 12);
+      beats (w, i * 1000, 5, true);
+      for (unsigned k = 0; k < 4 && stats.running == 0; k++)
+        {
+          loop_advance (w->env.loop, 250);
+          job_pool_stats (w->env.jobs, &stats);
+        }
+    }
+  guest_is (w, 200, GUEST_RUNNING);
+  UNTIL_LOOP (w->env.loop,
+              (job_pool_stats (w->env.jobs, &stats), stats.running == 0));
+  assert_int_equal (atomic_load (&asked_qemu), 1);
+  assert_string_not_equal (w->vcpus, "dead");
+  sleeps = false;
+  lives (w);
+  sleeps = true;
+  stand_on (w, 6, 45, 5);
+  assert_int_equal (atomic_load (&asked_qemu), 2);
+  assert_string_equal (w->vcpus, "dead");
+}
+
 /* What another of its vCPUs has had is nothing to who stands. */
 static void
 must_have_had_it_itself (void **state)
@@ -517,6 +550,7 @@ main (void)
     T (may_have_a_mute_qemu),
     T (may_have_a_busy_qemu),
     T (may_rest_with_a_mute_qemu),
+    T (may_be_replaced_while_asked),
     T (may_come_back_from_it),
     T (must_have_had_it_itself),
     T (is_excused_while_it_prints_for_us),
