@@ -69,9 +69,13 @@ names_class_and_culprit (void **state)
   /* Registers were not seen: its host tells whether it runs. */
 #define STANDS                                                                \
   "kernel.panicked=0;kernel.clock_moved=0;kernel.switches=0;"                 \
-  "kernel.stands_with=spin [m], t (7) on CPU 0;qemu.state@host=running;"
+  "kernel.stands_with=spin [m], t (7) on CPU 0;qemu.state@host=running;"      \
+  "guest.ticks=dead;"
   concludes (STANDS "qemu.wanted@host=1.9;qemu.got@host=0.19", "ticks-dead",
              "hard-lockup", "spin [m], t (7) on CPU 0");
+  /* Between two looks a guest that gets a third of a processor may stand. */
+  concludes (STANDS "qemu.wanted@host=1.9;qemu.got@host=0.3;guest.ticks=alive",
+             "ticks-dead", "unknown", NULL);
   concludes (STANDS "qemu.wanted@host=1.9;qemu.got@host=0.01", "ticks-dead",
              "host-starved", NULL);
   concludes (STANDS "qemu.wanted@host=0.1;qemu.got@host=0.9", "ticks-dead",
@@ -504,7 +508,7 @@ static void
 what_a_dead_kernel_leaves (void **state)
 {
   static const char stands[]
-      = "kernel.panicked=0;kernel.stands_with=f [m];"
+      = "kernel.panicked=0;kernel.stands_with=f [m];guest.ticks=dead;"
         "qemu.state@host=running;qemu.wanted@host=2.0;qemu.got@host=0.9;"
         "kernel.answers@sysrq=shown;probe.a@scenario=ok";
   static const char one[] = "finding.hard_lockup=CPU 0 takes none;"
