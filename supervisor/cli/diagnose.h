@@ -19,9 +19,10 @@ int diagnose_all (const struct cli *cli, const char *playbook,
                   const char *dir);
 
 /* Makes that folder, if it is not there; and copies a bundle into it, under
- * its guest's name, whole or not at all: bundle is then where that is. */
+ * its guest's name, whole or not at all: bundle is then where that is.  The
+ * row, of the incident, says why there is none where bundle is "". */
 int diagnose_folder (const char *dir, struct error *err);
 int diagnose_fetch (const char *dir, const char *guest, char bundle[PATH_MAX],
-                    struct error *err);
+                    struct json_object *row, struct error *err);
 
 #endif

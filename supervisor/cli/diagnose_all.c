@@ -33,7 +33,8 @@ struct one
   int code;
   char class_[64], confidence[16], incident[64];
   char bundle[PATH_MAX]; /* where it is now */
-  char why[300];         /* what went wrong, "" = nothing */
+  char why[504];         /* what went wrong, "" = nothing */
+  struct json_object *row; /* its incident, until that is copied */
 };
 
 struct all
@@ -84,9 +85,11 @@ take_incident (struct one *one, struct json_object *row)
             row_str (row, "id"));
   snprintf (one->bundle, sizeof (one->bundle), "%.4095s",
             row_str (row, "bundle"));
-  snprintf (one->why, sizeof (one->why), "%.299s",
+  snprintf (one->why, sizeof (one->why), "%.503s",
             row_str (row, "bundle_error"));
   one->code = diagnose_code (one->class_);
+  json_object_put (one->row);
+  one->row = json_object_get (row);
 }
 
 static int
@@ -116,34 +119,58 @@ copy_bytes (int from, int to)
   return r;
 }
 
+/* Of one without. */
+static int
+none_is_made (struct json_object *row, struct error *err)
+{
+  const char *why = row_str (row, "no_bundle");
+
+  return error_set (err, ENOENT, "%s",
+                    why[0] ? why : "none was made; the daemon's log says why");
+}
+
+/* what: of which this is.  A member of `group` may order a bundle, and not
+ * read it. */
+static int
+not_copied (const char *bundle, int r, const char *what, struct error *err)
+{
+  bool theirs = r == -EACCES && strcmp (what, bundle) == 0;
+
+  return error_set (err, -r, "the bundle is at %.200s and could not be "
+                    "copied: %.200s: %s%s",
+                    bundle, what, strerror (-r), theirs ? "; use sudo" : "");
+}
+
 int
 diagnose_fetch (const char *dir, const char *guest, char bundle[PATH_MAX],
-                struct error *err)
+                struct json_object *row, struct error *err)
 {
   const char *slash = strrchr (bundle, '/');
   CLEANUP_CLOSE int from = -1, to = -1;
   char path[PATH_MAX], part[PATH_MAX];
   int r;
 
+  if (!bundle[0])
+    return none_is_made (row, err);
   if ((unsigned) snprintf (path, sizeof (path), "%s/%s-%s", dir, guest,
                            slash ? slash + 1 : bundle)
           >= sizeof (path)
       || (unsigned) snprintf (part, sizeof (part), "%s.part", path)
              >= sizeof (part))
-    return error_set (err, ENAMETOOLONG, "%s", dir);
+    return not_copied (bundle, -ENAMETOOLONG, dir, err);
   from = open (bundle, O_RDONLY | O_CLOEXEC);
   if (from < 0)
-    return error_errno (err, errno, "%s", bundle);
+    return not_copied (bundle, -errno, bundle, err);
   to = open (part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (to < 0)
-    return error_errno (err, errno, "%s", part);
+    return not_copied (bundle, -errno, part, err);
   r = copy_bytes (from, to);
   if (r == 0 && rename (part, path) < 0)
     r = -errno;
   if (r < 0)
     {
       unlink (part);
-      return error_errno (err, -r, "%s", path);
+      return not_copied (bundle, r, path, err);
     }
   snprintf (bundle, PATH_MAX, "%s", path);
   return 0;
@@ -171,9 +198,10 @@ ask (struct all *all, struct one *one)
   if (r == 0 && all->dir && !one->why[0])
     r = diagnose_fetch (all->dir,
                         text_is_name (one->name) ? one->name : one->uuid,
-                        one->bundle, &err);
+                        one->bundle, one->row, &err);
   if (r < 0)
-    snprintf (one->why, sizeof (one->why), "%.299s", error_text (&err));
+    snprintf (one->why, sizeof (one->why), "%.503s", error_text (&err));
+  json_object_put (steal_ptr (&one->row));
 }
 
 static void

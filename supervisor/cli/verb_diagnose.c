@@ -133,20 +133,18 @@ fetch (const struct diagnose *dg, struct json_object *row)
 {
   const char *name = row_str (row, "guest");
   struct error why = ERROR_INIT;
-  char bundle[PATH_MAX], text[300];
+  char bundle[PATH_MAX];
 
   if (!dg->dir || row_str (row, "bundle_error")[0])
     return;
   snprintf (bundle, sizeof (bundle), "%s", row_str (row, "bundle"));
   if (diagnose_fetch (dg->dir, text_is_name (name) ? name : "guest", bundle,
-                      &why)
+                      row, &why)
       >= 0)
-    {
-      json_add_text (row, "bundle", bundle, strlen (bundle));
-      return;
-    }
-  snprintf (text, sizeof (text), "copying it: %.250s", error_text (&why));
-  json_add_text (row, "bundle_error", text, strlen (text));
+    json_add_text (row, "bundle", bundle, strlen (bundle));
+  else
+    json_add_text (row, "bundle_error", error_text (&why),
+                   strlen (error_text (&why)));
 }
 
 static void
@@ -175,7 +173,9 @@ result (struct diagnose *dg, struct json_object *row)
     print_paragraph (stdout, "Next: ", row_str (v, "next"));
   if (row_str (row, "bundle_error")[0])
     {
-      fputs ("hangdog: no bundle: ", stderr);
+      fputs (row_str (row, "bundle")[0] ? "hangdog: "
+                                        : "hangdog: no bundle: ",
+             stderr);
       print_text (stderr, row_str (row, "bundle_error"));
       fputc ('\n', stderr);
     }
@@ -281,10 +281,11 @@ const struct verb verb_diagnose = {
           "nothing is typed\n"
           "  standard   as quick, and also connects to the guest, takes a "
           "picture of its display,\n             types SysRq into its "
-          "console, runs commands that only read in its shell\n"
-          "  deep       as standard, with more time, raw questions to the "
-          "monitor (these taint a\n             domain of libvirt's) and 10 s "
-          "of packets\n"
+          "console, runs commands that only read in its shell,\n"
+          "             asks for its vCPUs' registers (which taints a domain "
+          "of libvirt's)\n"
+          "  deep       as standard (that taints, too), with more time, more "
+          "raw questions to the\n             monitor and 10 s of packets\n"
           "`hangdog playbook list` has them with their steps, and one's own. "
           "Ctrl-C ends this\ncommand and not the diagnosis, which the daemon "
           "goes on with: --watch shows it again.\n\n"
@@ -293,7 +294,8 @@ const struct verb verb_diagnose = {
           "guest; nothing is done\n"
           "  --all      each guest, two at once, with lines of progress\n"
           "  -o DIR     the bundle is copied there, too, under the guest's "
-          "name; DIR is made\n"
+          "name; DIR is made.\n             Who is but a member of `group` may "
+          "not read it: with sudo\n"
           "  --watch    look at one that is under way, whoever ordered it; of "
           "one that is\n             over, its end\n"
           "  --cancel   call it off: what was found so far is judged and "
@@ -301,10 +303,11 @@ const struct verb verb_diagnose = {
           "INCIDENT is what `hangdog incidents` shows; GUEST stands for its "
           "newest diagnosis\nthat is not packed yet.\n"
           "Exit codes: 0 well (verdict none), 3 trouble found, 4 slow, 5 the "
-          "bundle is\nmissing, 6 no verdict (unknown, paused, console-busy, "
-          "probe-misconfigured); 0 also\nwhen it was called off.\n"
-          "Of --all the first of 3, 5 (of one there is no bundle), 4 and 6 (or "
-          "there is no\nguest) that one of them has.\n"
+          "bundle is\nmissing or could not be copied (-o), 6 no verdict "
+          "(unknown, paused, console-busy,\nprobe-misconfigured); 0 also when "
+          "it was called off.\n"
+          "Of --all the first of 3, 5 (of one there is no bundle, or no copy), "
+          "4 and 6 (or there\nis no guest) that one of them has.\n"
           "\nExamples:\n"
           "  hangdog diagnose web-1 --playbook quick\n"
           "  hangdog diagnose web-1 --dry-run\n"

@@ -316,6 +316,13 @@ is_past (const struct active *a, const struct collect_undoer *undoer,
          || (!undoer->outlives_boot && was->boot != g->inc.boot);
 }
 
+/* One that is not found may yet be found after a start, and only then. */
+static bool
+may_be_found (const struct incidents *in)
+{
+  return loop_now (in->env.loop) < in->found_by_ms;
+}
+
 static void
 undo_one (struct active *a, struct incident_act *act)
 {
@@ -332,7 +339,7 @@ undo_one (struct active *a, struct incident_act *act)
     }
   if (registry_find (in->env.registry, a->inc.inc.uuid, &g, NULL) < 0)
     {
-      if (loop_now (in->env.loop) >= in->found_by_ms)
+      if (!may_be_found (in))
         drop (a, act, "the guest is gone");
       return;
     }
@@ -348,17 +355,19 @@ undo_one (struct active *a, struct incident_act *act)
     failed (a, act, error_text (&err));
 }
 
-/* A guest that was booted again is not asked: what it had is past.  One that is
- * not found may yet be found. */
+/* A guest that was booted again, or is gone, is not asked: what it had is
+ * past. */
 static bool
 lives_on (const struct active *a, const struct incident_act *act)
 {
   const struct collect_undoer *undoer = collect_undoer_find (act->act);
   const struct guest *g CLEANUP_GUEST = NULL;
 
-  return !undoer
-         || registry_find (a->all->env.registry, a->inc.inc.uuid, &g, NULL) < 0
-         || !is_past (a, undoer, g);
+  if (!undoer)
+    return true;
+  if (registry_find (a->all->env.registry, a->inc.inc.uuid, &g, NULL) < 0)
+    return may_be_found (a->all);
+  return !is_past (a, undoer, g);
 }
 
 /* Its collector is not at work any more. */

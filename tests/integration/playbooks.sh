@@ -133,6 +133,14 @@ b=$(sed -n '1s/^verdict=.* bundle=//p' "$work/out")
 case $b in "$work/one/alpha-"*) ;; *) cat "$work/out" "$work/err"; die "the bundle of one is \"$b\"" ;; esac
 grep -qF "OK alpha $b" "$work/err" || { cat "$work/err"; die "the end of one"; }
 hd bundle verify "$b" >/dev/null || die "the bundle of one is not whole"
+# One that can't be copied is there all the same.
+id=$(sed -n '1s/.* incident=\([^ ]*\) .*/\1/p' "$work/out")
+: >"$b.part"
+hd diagnose "$id" --watch -o "$work/one" >"$work/out" 2>"$work/err"
+exact "the end of a copy that fails" $? 5
+is=$(sed -n '1s/^verdict=.* bundle=//p' "$work/out")
+[ -s "$is" ] || { cat "$work/out"; die "the bundle is not where that is said"; }
+grep -qxF "hangdog: the bundle is at $is and could not be copied: $b.part: File exists" "$work/err" || { cat "$work/err"; die "a copy that fails"; }
 hd diagnose alpha --dry-run -o "$work/one" >/dev/null 2>&1
 exact "a plan has no bundle" $? 2
 : >"$work/file"

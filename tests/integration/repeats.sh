@@ -54,6 +54,10 @@ exact "what the second is" "$(arrived '.[1].repeat_of')" "$(arrived '.[0].id')"
 hd incidents >"$work/out"
 grep -q 'came again 1 times' "$work/out" && grep -q "repeats $(arrived '.[0].id[:8]')" "$work/out" || die "the list: $(cat "$work/out")"
 
+hd diagnose "$(arrived '.[1].id')" --watch -o "$work/copies" >"$work/out" 2>"$work/err"
+exact "the end of a copy of none" $? 5
+grep -qxF "hangdog: no bundle: the same trouble as that of $(arrived '.[0].id')" "$work/err" || die "why there is none: $(cat "$work/err")"
+
 hangs mute 3
 exact "bundles, with a different hang" "$(received)" 2
 exact "what is counted then" "$(arrived '.[0].repeats, (.[2].repeat_of // "new")' | tr '\n' ' ')" "1 new "

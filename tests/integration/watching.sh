@@ -66,6 +66,20 @@ if [ $shared = 1 ]; then
     kill -HUP "$keeper"
     may() { stranger diagnose one --playbook no-touch >"$work/out" 2>&1; grep -q '^verdict=' "$work/out"; }
     until_ok 15 may || die "still refused: $(cat "$work/out")"
+    # But not read the bundle: that is not to say that there is none.
+    mkdir "$work/mine" && chown 54321 "$work/mine"
+    stranger diagnose one --playbook no-touch -o "$work/mine" >"$work/out" 2>"$work/err"
+    exact "the end of one whose copy they may not have" $? 5
+    b=$(sed -n '1s/^verdict=.* bundle=//p' "$work/out")
+    [ -s "$b" ] || die "the bundle is not at \"$b\": $(cat "$work/out")"
+    grep -qxF "hangdog: the bundle is at $b and could not be copied: $b: Permission denied; use sudo" "$work/err" || die "$(cat "$work/err")"
+    stranger diagnose --all --playbook no-touch -o "$work/mine" >"$work/out" 2>"$work/err"
+    rc=$? # 3 where the host is starved
+    case $rc in 3|5) ;; *) die "the end of all then: $rc" ;; esac
+    grep -q ' failed=1$' "$work/out" || die "$(cat "$work/out")"
+    b=$(sed -n 's/^verdict=.* bundle=//p' "$work/out")
+    grep -q "^FAIL one .*: the bundle is at $b and could not be copied: .*; use sudo\$" "$work/err" || die "$(cat "$work/err")"
+    exact "what is left of copies" "$(find "$work/mine" -type f)" ""
     step "members of the group may what the configuration says"
 fi
 hd_stop

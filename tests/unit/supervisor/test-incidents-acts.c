@@ -424,6 +424,47 @@ nor_is_it_waited_for_after_a_boot (void **state)
   assert_int_equal (tried (), n);
 }
 
+static void
+nor_when_the_guest_is_gone (void **state)
+{
+  struct world *w = *state;
+  unsigned n;
+
+  fails_so_often = MANY;
+  had (w, "sent", 7, 0, INCIDENT_RECOVERED, UNDO);
+  incidents_writer_up (w->incidents);
+  UNTIL_LOOP (w->d.loop, newest (w)->undo_tries == 1);
+  for_hours (w, 24);
+  n = tried ();
+  registry_gone (w->d.registry, "rundir", HOST, A);
+  turn (w);
+  assert_int_equal (state_of (w), ACT_DROPPED);
+  assert_non_null (strstr (newest (w)->inc.acts[0].why, "gone"));
+  assert_int_equal (tried (), n);
+}
+
+/* One that goes while guests are still looked for after a start is waited for
+ * until they are found, and no longer. */
+static void
+but_it_may_be_found_after_a_start (void **state)
+{
+  struct world *w = *state;
+
+  fails_so_often = MANY;
+  had (w, "sent", 7, 0, INCIDENT_RECOVERED, UNDO);
+  incidents_writer_up (w->incidents);
+  UNTIL_LOOP (w->d.loop, newest (w)->undo_tries == 1);
+  loop_advance (w->d.loop, 7000);
+  UNTIL_LOOP (w->d.loop, newest (w)->undo_tries == 2);
+  registry_gone (w->d.registry, "rundir", HOST, A);
+  turn (w);
+  assert_int_equal (state_of (w), ACT_OPEN);
+  /* The next try would be after that. */
+  loop_advance (w->d.loop, FIND_GUESTS_MS - 7000 + 500);
+  turn (w);
+  assert_int_equal (state_of (w), ACT_DROPPED);
+}
+
 /* ---- two of one name ---- */
 
 static void
@@ -583,6 +624,8 @@ main (void)
     T (a_guest_that_never_listens_is_looked_at),
     T (a_mute_guest_is_asked_ever_less),
     T (nor_is_it_waited_for_after_a_boot),
+    T (nor_when_the_guest_is_gone),
+    T (but_it_may_be_found_after_a_start),
     T (of_two_consoles_both_are_told),
     T (places_are_bounded),
     T (some_are_given_up),
