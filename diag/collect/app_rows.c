@@ -27,6 +27,9 @@
 #define MAX_NAME 1024 /* of a frame, as it is shown */
 #define TICKS 100.0 /* of a second, in all kernels that tell of them */
 #define LISTENS "listen"
+/* As many the script asks for at most. */
+#define ASKED_PROCS 60
+#define MAX_LISTENERS 200
 
 /* Where no control group is mounted, or nothing runs, a grep has no file to
  * look at, and would read what is typed: it gets an end in its place. */
@@ -56,7 +59,8 @@ const char app_rows_script[]
       "/-> .dev/d;s/^l.w.* -> \\//w \\//p'|head -n 600;echo '@@ M';"
       "grep -s 'Max open' $(for p in $l;do echo $p/limits;done);"
       "echo '@@ L'\n"
-      "grep -hs ' 0A ' net/tcp net/tcp6 $n|sort -u|head -n 200;echo '@@ G';"
+      "grep -hs -e local_ -e ' 0A ' net/tcp net/tcp6 $n|sort -u|"
+      "head -n 200;echo '@@ G';"
       "cd /sys/fs/cgroup;grep -sH . $(for g in $d;do for f in memory.max "
       "memory.current memory.events cgroup.freeze cpu.max cpu.stat;do "
       "echo .$g/$f;done;done)\necho '@@ N';for g in $d;do i=${g##*[-/]};"
@@ -407,6 +411,25 @@ read_listener (struct app_rows *r, const char *line)
     listener (r, 0, port, waiting);
 }
 
+/* Where nobody listens a row of its own says so, once it is known: the list was
+ * had (its title came, which is sorted behind all that listen), and neither it
+ * nor the processes whose name spaces it is of were too many. */
+static bool
+tells_all_listeners (const struct app_rows *r, const struct inside_part *part)
+{
+  const char *at = part->text, *end = part->text + part->len;
+  unsigned lines = 0;
+  bool title = false;
+  char line[512];
+
+  while (app_rows_line_ (&at, end, line))
+    {
+      lines += line[0] != '\0';
+      title = title || strstr (line, "local_address");
+    }
+  return title && lines < MAX_LISTENERS && r->nprocs < ASKED_PROCS;
+}
+
 /* ---- all others, line by line ---- */
 
 static void
@@ -415,8 +438,7 @@ each_line (struct app_rows *r, const struct inside_part *part)
   const char *at = part->text, *end = part->text + part->len;
   char line[512], kind = part->name[0];
 
-  /* Where nobody listens this is the one row that says so. */
-  if (kind == 'L')
+  if (kind == 'L' && tells_all_listeners (r, part))
     app_row_done_ (r, app_row_new_ ("sockets"));
   while (app_rows_line_ (&at, end, line))
     switch (kind)

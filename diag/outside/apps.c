@@ -279,6 +279,7 @@ add_sockets (struct apps *a)
   bool found = false;
   size_t i = 0;
 
+  /* Some of them do not say that another is not there. */
   a->sockets = outside_next_ (a->o, "sockets", &i) != NULL;
   i = 0;
   while ((row = outside_next_ (a->o, "socket", &i)))
@@ -287,7 +288,6 @@ add_sockets (struct apps *a)
       bool asked = is_asked (a, port) && strcmp (str_of (row, "proto"), "unix");
       struct app *app;
 
-      a->sockets = true;
       if (strcmp (str_of (row, "state"), "listen") != 0
           || (!asked && waiting == 0))
         continue;

@@ -51,7 +51,7 @@ struct apps
   size_t n;
   uint32_t *of; /* of each task its app + 1; 0 = none */
   unsigned lookups;
-  bool sockets; /* any was seen, or all were looked for */
+  bool sockets; /* all were looked for */
   bool missing; /* nobody listens where somebody was asked for */
 };
 

@@ -353,6 +353,7 @@ static int
 run (struct look *l, struct error *err)
 {
   CLEANUP_FREE struct procs *p = calloc (1, sizeof *p);
+  unsigned seen = 0;
 
   if (!p)
     return error_set (err, ENOMEM, "no memory for processes");
@@ -370,11 +371,14 @@ run (struct look *l, struct error *err)
 
       if (t->pid != t->tgid || t->kernel_thread || !t->mm)
         continue;
+      seen++;
       say_group (p, t);
       say_process (p, t);
     }
-  if (!p->cut && p->socket_ops && kernel_has (l->k, SOCKET_SK)
-      && kernel_has (l->k, SK_STATE) && rows_left (l->rows) > LEAVE)
+  /* That nobody listens is told by who has seen them all. */
+  if (seen > 0 && !l->tasks->damaged && !p->cut && p->socket_ops
+      && kernel_has (l->k, SOCKET_SK) && kernel_has (l->k, SK_STATE)
+      && rows_left (l->rows) > LEAVE)
     {
       rows_begin (l->rows, "sockets");
       rows_uint (l->rows, "told", p->sockets);

@@ -115,7 +115,7 @@ static const struct
   { "runtime_stuck", SERVICE },
   { "service_killed", SERVICE },
   { "service_stuck", SERVICE },
-  { "unit_unmet", SERVICE },
+  { "unit_unmet", ASKED },
   { "unkillable", SERVICE },
 
   { "boot_denied", BOOTING },

@@ -560,7 +560,8 @@ devices_that_do_nothing (void **state)
   amiss (DEVICE ("ens3", CARD LINKED "'under':true,'addresses':[]")
              DEVICE ("docker0", "'hardware':false,'up':true,"
                                 "'carrier':false," ADDRESS),
-         "no-address", "device ens3 is up and has no address", 0);
+         "no-address-above",
+         "device ens3 is up, and nothing above it has an address", 0);
   amiss (DEVICE ("ens3", CARD LINKED ADDRESS)
              DEVICE ("eth0", "'space':1," CARD "'up':false," ADDRESS),
          "nothing", NULL, 1);
@@ -569,6 +570,55 @@ devices_that_do_nothing (void **state)
   is_silent_of ("net.amiss");
   look ("", DEVICE ("ens3", "'hardware':1,'up':'x','addresses':[1,{},[]]"));
   look ("", DEVICE ("ens3", CARD LINKED "'addresses':{'a':1}"));
+}
+
+#define BARE DEVICE ("ens3", CARD LINKED "'under':true," NO_ADDRESS)
+#define SOFT "'hardware':false,"
+#define GIVEN(space, more) DEVICE ("eth1", "'space':" space "," CARD more)
+
+/* What has the guest's address need be no hardware, nor need hardware be in the
+ * first name space. */
+static void
+addresses_elsewhere (void **state)
+{
+  static const char none[] = "device ens3 is up and has no address";
+  static const char above[]
+      = "device ens3 is up, and nothing above it has an address";
+
+  /* A switch's own port, which is stacked on nothing; a tunnel; one that
+   * stands for the whole guest. */
+  amiss (LOOP BARE DEVICE ("br-ex", SOFT LINKED ADDRESS), "nothing", NULL, 1);
+  amiss (LOOP DEVICE ("ens3", CARD LINKED NO_ADDRESS)
+             DEVICE ("ppp0", SOFT LINKED "'addresses':['198.51.100.7/32']"),
+         "nothing", NULL, 1);
+  amiss (LOOP DEVICE ("ens3", CARD LINKED NO_ADDRESS)
+             DEVICE ("dummy0", SOFT LINKED ADDRESS),
+         "nothing", NULL, 1);
+  amiss (DEVICE ("lo", LINKED SOFT "'addresses':['127.0.0.1/8','::1/128',"
+                                   "'10.0.0.9/32']")
+             DEVICE ("ens3", CARD LINKED NO_ADDRESS),
+         "nothing", NULL, 1);
+  /* What is for containers, or goes through another, is no such thing. */
+  amiss (LOOP DEVICE ("ens3", CARD LINKED NO_ADDRESS)
+             DEVICE ("docker0", SOFT "'over':true," LINKED ADDRESS)
+                 DEVICE ("wg0", SOFT LINKED ADDRESS),
+         "no-address", none, 0);
+  amiss (LOOP BARE DEVICE ("docker0", SOFT "'over':true," LINKED ADDRESS),
+         "no-address-above", above, 0);
+  amiss (LOOP BARE, "no-address-above", above, 0);
+  /* Given to a container; of it nothing is known there. */
+  amiss (LOOP GIVEN ("2", LINKED ADDRESS), "nothing", NULL, 0);
+  amiss (LOOP DEVICE ("ens3", CARD "'up':false,'addresses':[]")
+             GIVEN ("2", LINKED ADDRESS),
+         "nothing", NULL, 0);
+  amiss (LOOP BARE DEVICE ("mv0", "'space':1,'over':true," SOFT LINKED ADDRESS),
+         "nothing", NULL, 1);
+  /* A tunnel that was put down is less than what it goes through. */
+  amiss (DEVICE ("ens3", CARD "'up':true,'carrier':false," ADDRESS)
+             DEVICE ("wg0", SOFT "'up':false," ADDRESS),
+         "no-link", "device ens3 has no carrier: its link is down", 0);
+  amiss (BARE DEVICE ("br0", SOFT "'over':true,'up':false," ADDRESS), "down",
+         "device br0 is down, and has kept its address", 0);
 }
 
 static void
@@ -608,6 +658,7 @@ main (void)
     cmocka_unit_test (tells_who_stands),
     cmocka_unit_test (what_keeps_it_off_its_network),
     cmocka_unit_test (devices_that_do_nothing),
+    cmocka_unit_test (addresses_elsewhere),
     cmocka_unit_test (whose_tasks_there_are),
   };
 

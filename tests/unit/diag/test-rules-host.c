@@ -240,15 +240,42 @@ what_its_devices_show (void **state)
   concludes (RUNS OWN "reach.tcp@scenario=dead timeout;net.devices_well=0",
              "timeout", "network-lost", "device ens3 has no carrier");
   assert_string_equal (last, "medium");
+  /* Who has another one may not use this one. */
   concludes (RUNS OWN "net.answer@net=timeout;net.devices_well=1", "timeout",
-             "network-lost", "device ens3 has no carrier");
-  assert_string_equal (last, "medium");
+             "network-lost", "perhaps: device ens3 has no carrier");
+  assert_string_equal (last, "low");
   concludes (RUNS OWN "net.answer@net=refused;net.devices_well=1", "refused",
              "application-dead", NULL);
   concludes (RUNS OWN "net.answer@net=timeout;net.arp@net=another;"
                       "net.devices_well=0",
              "timeout", "network-lost",
              "another machine with the guest's address");
+}
+
+#define BARE(word)                                                            \
+  RUNS "net.amiss=" word ";net.culprit=a device;net.answer@net=timeout;"
+
+/* Without an address: by whom is not said.  What its memory does not show it
+ * may have all the same. */
+static void
+what_its_devices_lack (void **state)
+{
+  leads_to (BARE ("no-address") "net.devices_well=0", "timeout",
+            "own-device-amiss", "DHCP server", "all else in the guest");
+  assert_string_equal (last, "certain");
+  leads_to (BARE ("no-address-above") "net.devices_well=0", "timeout",
+            "own-device-not-seen", "what should have its address", NULL);
+  assert_string_equal (last, "medium");
+  leads_to (BARE ("no-device") "net.devices_well=0", "timeout",
+            "own-device-not-seen", "DPDK", NULL);
+  assert_string_equal (last, "medium");
+  /* As many a guest is. */
+  concludes (BARE ("no-ipv4") "net.devices_well=1", "timeout", "network-lost",
+             "perhaps: a device");
+  assert_string_equal (last, "low");
+  concludes (BARE ("no-route") "net.devices_well=2;net.carrier@host=0",
+             "timeout", "network-lost",
+             "no carrier: the guest's tap, or its bridge");
 }
 
 #define NO_KEYS "flow control (^S) of the console, or nobody reads there"
@@ -450,6 +477,30 @@ a_main_loop_and_its_storage (void **state)
   assert_non_null (strstr (last_verdict.next, "restart the guest"));
 }
 
+/* Requests are out whatever holds it: storage that the host reads well is not
+ * to blame. */
+static void
+a_main_loop_beside_its_storage (void **state)
+{
+  leads_to (HALTS "tasks.in_io=1;disk.vda.host_read@host=ok", "silent",
+            "main-loop-beside-storage", "vhost-user", "storage");
+  concludes (HALTS "tasks.in_io=1;disk.vda.host_read@host=ok", "silent",
+             "vmm-stuck", "QEMU main loop");
+  assert_string_equal (last, "medium");
+  concludes (STUCK STALLED "tasks.in_io=1;disk.vda.waits_s=9.5;"
+                           "disk.vda.host_read@host=ok",
+             "silent", "vmm-stuck", "QEMU main loop");
+  /* Of another disk that does not tell. */
+  concludes (HALTS "tasks.in_io=1;disk.vdb.host_read@host=ok", "silent",
+             "vmm-stuck",
+             "server nbd /run/nbd under disk vda, and QEMU's main loop with "
+             "it");
+  concludes (STUCK STALLED "tasks.in_io=1;disk.vdb.waits_s=9.5;"
+                           "disk.vdb.host_read@host=ok;" TROUBLE,
+             "silent", "vmm-stuck",
+             "storage under disk vda, and QEMU's main loop with it");
+}
+
 #define HUNG                                                                  \
   RUNS "kernel.event.hung_task@console=INFO: task hung in corrupted;"         \
        "disk.any_moved@monitor=0;"
@@ -541,12 +592,14 @@ main (void)
     cmocka_unit_test (what_file_systems_noted),
     cmocka_unit_test (what_the_network_shows),
     cmocka_unit_test (what_its_devices_show),
+    cmocka_unit_test (what_its_devices_lack),
     cmocka_unit_test (a_console_that_takes_no_keys),
     cmocka_unit_test (its_heartbeat),
     cmocka_unit_test (facets_by_themselves),
     cmocka_unit_test (whose_errors),
     cmocka_unit_test (what_holds_it_back_is_named),
     cmocka_unit_test (a_main_loop_and_its_storage),
+    cmocka_unit_test (a_main_loop_beside_its_storage),
     cmocka_unit_test (a_main_loop_and_a_guest_that_stands),
     cmocka_unit_test (a_hung_task_and_no_disk),
     cmocka_unit_test (what_a_kernel_died_of),

@@ -334,9 +334,6 @@ names_what_never_came_up (void **state)
              "kernel.event.boot_asked@console=told: systemd.unit=x.target;"
              "kernel.event.emergency_mode@console=emergency",
              "kernel-event", "boot-stuck", "told: systemd.unit=x.target");
-  concludes ("guest.stage@console=userspace;"
-             "kernel.event.boot_asked@console=told: systemd.unit=x.target",
-             "boot-late", "boot-stuck", "told: systemd.unit=x.target");
   /* A guest that does what it was told, and something else is amiss. */
   concludes ("guest.stage@console=userspace;vmm.status@monitor=running;"
              "kernel.event.boot_asked@console=told: systemd.unit=x.target",
@@ -348,6 +345,50 @@ names_what_never_came_up (void **state)
   concludes ("kernel.event.panic@console=no init;kernel.boots@console=1;"
              "kernel.panicked=1;finding.kernel_panic=x;culprit.kernel_panic=f",
              "boot-stopped", "kernel-panic", "f");
+}
+
+#define ASKED(title)                                                          \
+  "guest.stage@console=userspace;kernel.event.boot_asked@console=" title
+
+/* A default of its own many have; and of a boot that fails what fails. */
+static void
+names_where_it_was_sent (void **state)
+{
+  concludes (ASKED ("command line: systemd.unit=x.target"), "boot-late",
+             "boot-stuck", "command line: systemd.unit=x.target");
+  assert_string_equal (last, "medium");
+  concludes (ASKED ("told to boot to Kiosk"), "boot-late", "boot-stuck",
+             "perhaps: told to boot to Kiosk");
+  assert_string_equal (last, "low");
+  concludes (ASKED ("told to boot to Rescue Mode;guest.stop@console="
+                    "maintenance"),
+             "boot-stopped", "boot-stuck", "told to boot to Rescue Mode");
+  assert_string_equal (last, "medium");
+  concludes (ASKED ("command line: systemd.unit=x.target;"
+                    "kernel.event.job_waiting@console=waits for dev-vdz"),
+             "boot-late", "boot-stuck", "waits for dev-vdz");
+  concludes (ASKED ("command line: systemd.unit=x.target;"
+                    "kernel.event.unit_failed@console=shop failed"),
+             "boot-late", "boot-stuck", "the guest's boot");
+  concludes (ASKED ("command line: x;kernel.event.unit_unmet@console=a lacks"),
+             "boot-late", "boot-stuck", "the guest's boot");
+}
+
+/* Who is unlocked by itself prints the question, too. */
+static void
+names_a_passphrase_that_is_waited_for (void **state)
+{
+#define PROMPT "kernel.event.passphrase_prompt@console=passphrase of vda3;"
+#define WAITS PROMPT "kernel.event.job_waiting@console=waits for dev-vdz;"
+  concludes (WAITS, "boot-late", "boot-stuck", "waits for dev-vdz");
+  concludes (WAITS "guest.stop@console=passphrase", "boot-stopped",
+             "boot-stuck", "passphrase of vda3");
+  concludes (WAITS "guest.stop@console=passphrase", "silent", "boot-stuck",
+             "passphrase of vda3");
+  concludes (WAITS "guest.stop@console=passphrase;kernel.panicked=0;"
+                   "kernel.class@console=boot-stuck;init.state=sleeping",
+             "kernel-event", "boot-stuck", "passphrase of vda3");
+  assert_string_equal (last_verdict.rule, "boot-stands-at-passphrase");
 }
 
 /* Nothing was killed, and nothing is left: it looks for memory for ever. */
@@ -646,6 +687,8 @@ main (void)
     cmocka_unit_test (some_that_stand_are_no_cause),
     cmocka_unit_test (believes_its_log),
     cmocka_unit_test (names_what_never_came_up),
+    cmocka_unit_test (names_where_it_was_sent),
+    cmocka_unit_test (names_a_passphrase_that_is_waited_for),
     cmocka_unit_test (names_a_thrashing_one),
     cmocka_unit_test (names_a_stall_of_rcu),
     cmocka_unit_test (names_applications),

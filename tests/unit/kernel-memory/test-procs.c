@@ -119,6 +119,27 @@ test_sockets (void **state)
   fakekernel_free (&f);
 }
 
+/* That all were looked at is told by who saw them. */
+static void
+test_sees_nobody (void **state)
+{
+  struct fakekernel f;
+  uint64_t list, task;
+
+  make_procs (&f);
+  fakekernel_load (&f);
+  fakekernel_look (&f, &section_procs);
+  assert_no_row (&f, "\"row\":\"sockets\"");
+  task = add_process (&f, 50, &list);
+  fakekernel_look (&f, &section_procs);
+  assert_row (&f, "{\"row\":\"sockets\",\"told\":0}");
+  /* Who else there is behind that one is not known. */
+  fakemem_u64 (&f.mem, task + FAKE_TASKS, 0x4141);
+  fakekernel_look (&f, &section_procs);
+  assert_no_row (&f, "\"row\":\"sockets\"");
+  fakekernel_free (&f);
+}
+
 /* What holds the output of its terminal back. */
 static void
 test_stopped_terminal (void **state)
@@ -231,6 +252,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_sockets),
+    cmocka_unit_test (test_sees_nobody),
     cmocka_unit_test (test_stopped_terminal),
     cmocka_unit_test (test_groups),
     cmocka_unit_test (test_lies),
