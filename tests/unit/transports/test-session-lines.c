@@ -108,7 +108,9 @@ asked_late (struct scene *s)
   make_busy (s, "stty -isig; ", "; stty isig");
   expect_no_answer (s, LINES);
   let_go (s);
-  assert_true (scene_wait_said (s, ":R\r\n", UNTIL_MS));
+  /* readline may keep what was typed ahead as a line that is not complete. */
+  if (!scene_said (s, "\x1b[?2004h"))
+    assert_true (scene_wait_said (s, ":R\r\n", UNTIL_MS));
   expect_ok (s, "echo hello", "hello\n", 0);
   expect_ok (s, LINES, "on1e\ntwo\n", 0);
   /* Once: it is a shell as before. */
