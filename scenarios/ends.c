@@ -54,7 +54,7 @@ static const struct meaning means[ASK_MAX] = {
                          "who answers has another key than it must have",
                          .before = "HOST KEY CHANGED: " },
   [ASK_CANT]
-  = { OUTCOME_FAILED, "agent-error", "the agent could not do what was asked" },
+  = { OUTCOME_FAILED, "agent-error", "who was asked could not do it" },
 
   [ASK_LOGIN] = { OUTCOME_NO_VERDICT, "login-prompt",
                   "the console is at a login prompt", .hint = LOGIN_HINT },

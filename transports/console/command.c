@@ -1,18 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One shell command over a console, framed by a nonce.
- *
- * What is typed is
- *     printf '\nHD%s%s:B\n' NON CE; COMMAND; printf '\nHD%s%s:E:%d\n' NON CE $?
- * so that "HDNONCE" stands only in what a shell has executed, never in an
- * echo, however wrapped, redrawn or repeated; and old output has another
- * nonce.  The leading blank keeps it out of most shells' history.
- *
- * Of several lines only one is typed at the shell,
- *     printf '\nHD%s%s:R\n' NON CE; eval "$(head -n 5)"; printf '...:E...' ...
- * and the others, the first of which says B, when R is there: then the terminal
- * takes them, and not the shell's editor, for which each key is work, and a
- * long line too much.
+ * One shell command over a console: what is on the screen before it, the
+ * answer, and why none came.  What is typed for it is in frame.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -28,7 +17,6 @@
 #include "transports/console/prompt.h"
 #include "transports/console/session_impl.h"
 
-#define LINES_MAX (SESSION_COMMAND_MAX + 256)
 #define OUTPUT_MAX (1u << 20)
 #define KERNEL_MAX (256u << 10)
 #define TEXT_KEEP (64u << 10)  /* searched text kept at most */
@@ -44,11 +32,6 @@
 #define BOOT_QUIET_MS 20000
 #define XON_MS 1000
 
-/* Both kill keys: together they empty the line in readline and in busybox,
- * where each kills one side of the cursor; a plain terminal line takes ^K as
- * a letter and ^U erases it with the rest.  ^E would be shorter, but moves
- * the highlight in GRUB's menu. */
-#define KEYS_KILL "\x0b\x15"
 #define KEY_INTERRUPT "\x03"
 #define KEY_XON "\x11"
 
@@ -58,11 +41,14 @@ struct dialogue
   struct command_result *ret;
   uint64_t deadline;
   char non[9], ce[9];
-  char ready[32], begin[32], end[32]; /* the markers, as they come back */
-  struct buf lines;  /* to be typed when it is ready */
+  char marker[32];   /* what all begin with, as they come back */
+  struct buf lines;  /* to be typed when somebody reads them */
+  bool several;      /* it is one of several lines */
+  bool ended;        /* its end has been told */
+  bool interrupted;  /* by us, since it was typed */
   struct kline k;
   struct buf text;   /* since the command was typed, without kernel lines */
-  size_t seen;       /* of text: searched for the marker in turn */
+  size_t seen;       /* of text: searched for markers */
   bool begun;        /* text starts with the command's output */
   bool echoed;
   uint64_t typed_ms, lost_before;
@@ -131,6 +117,7 @@ type (struct dialogue *d, const char *keys)
 static void
 interrupt (struct dialogue *d)
 {
+  d->interrupted = true;
   (void) session_send (d->s, KEY_INTERRUPT, 1, clock_ms () + 100, NULL);
 }
 
@@ -258,22 +245,25 @@ prepare (struct dialogue *d)
   const char *what;
   char seen[120];
   enum screen s = kept_screen (d, &what);
+  bool reads = lease_lines_asked_ (d->s->lease);
   int r = 0;
 
   for (unsigned round = 0; round < 3; round++)
     {
-      if (s == SCREEN_SHELL)
+      if (s == SCREEN_SHELL && !reads)
         return 0;
       if (s == SCREEN_LOGIN)
         return try_login (d, &reply);
       if (screen_is_closed (s))
         return closed_verdict (d, s, what);
       /* An unfinished command would swallow ours, and then be executed: it
-       * is dropped first. */
-      if (s == SCREEN_CONTINUATION)
+       * is dropped first.  So is one that waits for its lines, which nothing
+       * on the screen tells. */
+      if (s == SCREEN_CONTINUATION || reads)
         interrupt (d);
       else if (round > 0)
         break;
+      reads = false;
       r = poke (d, KEYS_KILL "\r", &reply, &s, &what);
       if (r != 0)
         return r;
@@ -328,30 +318,29 @@ look_for_echo (struct dialogue *d)
   d->echoed = d->echoed || has (&d->text, d->non) || has (&d->text, d->ce);
 }
 
-/* The next marker, if it is there with the end of its line; its place, and
- * the place behind its line. */
-static bool
-find_marker (struct dialogue *d, const char *marker, size_t *ret_at,
-             const char **ret_rest, size_t *ret_behind)
+/* The letter of the next marker that is there with the end of its line, 0 =
+ * none; where it stands, and what is behind the letter. */
+static char
+next_marker (struct dialogue *d, size_t *ret_at, const char **ret_rest)
 {
   const char *text = buf_str (&d->text), *at, *nl;
-  size_t len = strlen (marker);
+  size_t len = strlen (d->marker);
 
-  at = memmem (text + d->seen, d->text.len - d->seen, marker, len);
+  at = memmem (text + d->seen, d->text.len - d->seen, d->marker, len);
   if (!at)
     {
-      if (d->text.len >= len)
+      if (d->text.len - d->seen >= len)
         d->seen = d->text.len - len + 1;
-      return false;
+      return 0;
     }
   d->seen = (size_t) (at - text);
   nl = memchr (at, '\n', d->text.len - d->seen);
   if (!nl)
-    return false;
+    return 0;
   *ret_at = d->seen;
-  *ret_rest = at + len;
-  *ret_behind = (size_t) (nl + 1 - text);
-  return true;
+  *ret_rest = at + len + 1;
+  d->seen = (size_t) (nl + 1 - text);
+  return at[len];
 }
 
 /* Keeps the text short, whatever comes. */
@@ -370,32 +359,6 @@ trim (struct dialogue *d)
   drop_text (d, n);
 }
 
-/* True when the end marker has come. */
-static bool
-scan (struct dialogue *d)
-{
-  struct command_result *ret = d->ret;
-  const char *rest;
-  size_t at, behind;
-
-  if (!d->begun)
-    {
-      if (!find_marker (d, d->begin, &at, &rest, &behind))
-        return trim (d), false;
-      drop_text (d, behind);
-      d->seen = 0;
-      d->begun = d->echoed = true;
-    }
-  if (!find_marker (d, d->end, &at, &rest, &behind))
-    return trim (d), false;
-  ret->status = atoi (rest);
-  append_output (&ret->output, buf_str (&d->text), at);
-  /* The line end that the marker itself brought. */
-  if (ret->output.len > 0 && ret->output.data[ret->output.len - 1] == '\n')
-    ret->output.data[--ret->output.len] = '\0';
-  return true;
-}
-
 /* A login that took the command for a name asks for its password: no need to
  * wait for more. */
 static bool
@@ -409,15 +372,26 @@ at_password (const struct dialogue *d)
          && screen_of (tail, n, NULL) == SCREEN_PASSWORD;
 }
 
+/* The end marker stands at at, and rest behind it.  1: it is over. */
 static int
-finish_ok (struct dialogue *d)
+finish (struct dialogue *d, size_t at, const char *rest)
 {
+  struct command_result *ret = d->ret;
   uint64_t last = tap_time_of_last (d->s->tap);
 
-  d->ret->took_ms = last > d->typed_ms ? last - d->typed_ms : 0;
+  ret->took_ms = last > d->typed_ms ? last - d->typed_ms : 0;
+  d->ended = true;
   lease_note_shell_ (d->s->lease);
+  if (!d->begun)
+    return verdict (d, ASK_CANT, "the shell did not take the lines of the "
+                    "command");
+  ret->status = atoi (rest);
+  append_output (&ret->output, buf_str (&d->text), at);
+  /* The line end that the marker itself brought. */
+  if (ret->output.len > 0 && ret->output.data[ret->output.len - 1] == '\n')
+    ret->output.data[--ret->output.len] = '\0';
   return verdict (d, ASK_OK, "answered in %llu ms, status %d",
-                  (unsigned long long) d->ret->took_ms, d->ret->status);
+                  (unsigned long long) ret->took_ms, ret->status);
 }
 
 /* 1: it is over. */
@@ -426,11 +400,39 @@ type_lines (struct dialogue *d)
 {
   CLEANUP_BUF struct buf lines = d->lines;
 
-  d->lines = (struct buf) BUF_INIT (LINES_MAX);
-  if (type (d, buf_str (&lines)) == 0)
-    return 0;
-  interrupt (d);
-  return 1;
+  d->lines = (struct buf) BUF_INIT (FRAME_MAX);
+  return lines.len > 0 ? type (d, buf_str (&lines)) : 0;
+}
+
+/* Whether an end without a beginning is one: its lines were not taken.  Of one
+ * line, or where bytes were lost, it is only that the beginning got lost. */
+static bool
+may_end (const struct dialogue *d)
+{
+  return d->begun || (d->several && d->s->lost == d->lost_before);
+}
+
+/* 1: it is over. */
+static int
+scan (struct dialogue *d)
+{
+  const char *rest;
+  bool reads = false;
+  size_t at;
+  char mark;
+
+  while ((mark = next_marker (d, &at, &rest)))
+    if (mark == 'E' && *rest == ':' && may_end (d))
+      return finish (d, at, rest + 1);
+    else if (!d->begun && (mark == 'R' || mark == 'B'))
+      {
+        drop_text (d, d->seen);
+        d->echoed = true;
+        d->begun = mark == 'B';
+        reads = mark == 'R';
+      }
+  trim (d);
+  return reads ? type_lines (d) : 0;
 }
 
 /* 1: over; 0: until has come. */
@@ -448,10 +450,8 @@ read_answer (struct dialogue *d, uint64_t until)
         return verdict_failed (d, (int) n, NULL);
       d->bytes += (size_t) n;
       kline_feed (&d->k, d->s->chunk, (size_t) n, &d->text, &d->ret->kernel);
-      if (d->lines.len > 0 && has (&d->text, d->ready) && type_lines (d) != 0)
+      if (scan (d) != 0)
         return 1;
-      if (scan (d))
-        return finish_ok (d);
       if (at_password (d))
         {
           interrupt (d);
@@ -573,80 +573,52 @@ make_nonce (struct dialogue *d, struct error *err)
     return error_errno (err, errno, "making a nonce");
   snprintf (d->non, sizeof d->non, "%08x", v[0]);
   snprintf (d->ce, sizeof d->ce, "%08x", v[1]);
-  snprintf (d->ready, sizeof d->ready, "HD%s%s:R", d->non, d->ce);
-  snprintf (d->begin, sizeof d->begin, "HD%s%s:B", d->non, d->ce);
-  snprintf (d->end, sizeof d->end, "HD%s%s:E:", d->non, d->ce);
+  snprintf (d->marker, sizeof d->marker, "HD%s%s:", d->non, d->ce);
   return 0;
-}
-
-/* The command's length without what would break the frame at its end. */
-static int
-check_command (const char *command, size_t *ret_len, struct error *err)
-{
-  size_t n = strlen (command);
-
-  if (n > SESSION_COMMAND_MAX)
-    return error_set (err, EINVAL, "a command of %zu bytes: the most is %d",
-                      n, SESSION_COMMAND_MAX);
-  for (size_t i = 0; i < n; i++)
-    if (((unsigned char) command[i] < 0x20 && command[i] != '\n')
-        || command[i] == 0x7f)
-      return error_set (err, EINVAL, "a command must be without control "
-                        "characters");
-  while (n > 0 && strchr (" ;\n", command[n - 1]))
-    n--;
-  if (n == 0)
-    return error_set (err, EINVAL, "an empty command");
-  *ret_len = n;
-  return 0;
-}
-
-/* lines: what is typed later, of several. */
-static void
-frame_command (struct buf *frame, struct buf *lines, const char *non,
-               const char *ce, const char *command, size_t len)
-{
-  unsigned more = 0;
-
-  for (size_t i = 0; i < len; i++)
-    more += command[i] == '\n';
-  buf_printf (frame, KEYS_KILL " printf '\\nHD%%s%%s:%c\\n' %s %s; ",
-              more ? 'R' : 'B', non, ce);
-  if (more)
-    {
-      buf_printf (frame, "eval \"$(head -n %u)\"", more + 2);
-      buf_printf (lines, " printf '\\nHD%%s%%s:B\\n' %s %s\n", non, ce);
-      buf_append (lines, command, len);
-      buf_putc (lines, '\n');
-    }
-  else
-    buf_append (frame, command, len);
-  buf_printf (frame, "%s printf '\\nHD%%s%%s:E:%%d\\n' %s %s $?\r",
-              !more && command[len - 1] == '&' ? "" : ";", non, ce);
-}
-
-size_t
-session_command_typed (const char *command)
-{
-  CLEANUP_BUF struct buf frame = BUF_INIT (LINES_MAX);
-  CLEANUP_BUF struct buf lines = BUF_INIT (LINES_MAX);
-  size_t len;
-
-  if (check_command (command, &len, NULL) < 0)
-    return 0;
-  frame_command (&frame, &lines, "01234567", "89abcdef", command, len);
-  return frame.len + lines.len;
 }
 
 static int
 type_command (struct dialogue *d, const char *command, size_t len)
 {
-  CLEANUP_BUF struct buf frame = BUF_INIT (LINES_MAX);
+  CLEANUP_BUF struct buf frame = BUF_INIT (FRAME_MAX);
 
-  frame_command (&frame, &d->lines, d->non, d->ce, command, len);
+  d->several = frame_command_ (&frame, &d->lines, d->non, d->ce, command, len);
+  d->interrupted = false;
   d->lost_before = d->s->lost;
   d->typed_ms = clock_ms ();
+  if (d->several)
+    lease_note_lines_ (d->s->lease);
   return type (d, buf_str (&frame));
+}
+
+/* Nobody is left waiting for lines, who would take what is typed next for
+ * them.  Where no shell is any more, ^C is a key as any other. */
+static void
+leave (struct dialogue *d)
+{
+  enum ask_end end = d->ret->end;
+
+  if (d->several && !d->ended && !d->interrupted && end != ASK_LOGIN
+      && end != ASK_PASSWORD && end != ASK_BOOTLOADER && end != ASK_BOOTING)
+    interrupt (d);
+}
+
+static void
+await_answer (struct dialogue *d)
+{
+  uint64_t now = clock_ms (), until = d->deadline, reserve;
+
+  if (d->s->rank >= LEASE_DIAGNOSIS && d->deadline > now)
+    {
+      /* Time for XON, only used when nothing at all has come. */
+      reserve = (d->deadline - now) / 8;
+      until -= reserve < XON_MS ? reserve : XON_MS;
+    }
+  if (read_answer (d, until) != 0)
+    return;
+  if (d->bytes > 0 && until < d->deadline && read_answer (d, d->deadline) != 0)
+    return;
+  (void) why_no_answer (d);
 }
 
 int
@@ -656,11 +628,10 @@ session_command (struct session *s, const char *command, uint64_t deadline,
   CLEANUP (dialogue_done) struct dialogue d = {
     .s = s, .ret = ret, .deadline = deadline, .k = KLINE_INIT,
     .text = BUF_INIT (TEXT_KEEP + SESSION_CHUNK + KLINE_STAMP_MAX),
-    .lines = BUF_INIT (LINES_MAX),
+    .lines = BUF_INIT (FRAME_MAX),
   };
-  uint64_t now = clock_ms (), main_deadline = deadline, reserve;
   size_t len = 0;
-  int r = check_command (command, &len, err);
+  int r = frame_check_ (command, &len, err);
 
   if (r == 0)
     r = make_nonce (&d, err);
@@ -672,24 +643,10 @@ session_command (struct session *s, const char *command, uint64_t deadline,
   };
   buf_clear (&s->window);
   s->behind = 0;
-  r = wait_taken (&d);
-  if (r == 0)
-    r = prepare (&d);
-  if (r == 0)
-    r = type_command (&d, command, len);
-  if (r != 0)
+  if (wait_taken (&d) != 0 || prepare (&d) != 0)
     return 0;
-  if (s->rank >= LEASE_DIAGNOSIS && deadline > now)
-    {
-      /* Time for XON, only used when nothing at all has come. */
-      reserve = (deadline - now) / 8;
-      main_deadline -= reserve < XON_MS ? reserve : XON_MS;
-    }
-  if (read_answer (&d, main_deadline) != 0)
-    return 0;
-  if (d.bytes > 0 && main_deadline < deadline
-      && read_answer (&d, deadline) != 0)
-    return 0;
-  (void) why_no_answer (&d);
+  if (type_command (&d, command, len) == 0)
+    await_answer (&d);
+  leave (&d);
   return 0;
 }

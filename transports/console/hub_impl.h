@@ -217,6 +217,7 @@ struct console
   struct
   {
     uint64_t shell_on, shell_at; /* connection and position of the last shell */
+    bool lines_asked; /* a shell may read lines that nobody types any more */
   } of_boot;
   atomic_uint active; /* taps and leases that want it connected */
   uint64_t active_since; /* ring position at which the first of them came */
@@ -350,6 +351,9 @@ int lease_check_ (struct lease *l, struct error *err);
 /* A dialogue ended at a shell: what the next one may rely on, as long as the
  * ring still has all that came since. */
 void lease_note_shell_ (struct lease *l);
+/* A shell is asked to read lines until a dialogue ends at one. */
+void lease_note_lines_ (struct lease *l);
+bool lease_lines_asked_ (struct lease *l);
 uint64_t lease_quiet_ms_ (struct lease *l); /* since the last byte came */
 /* The text since then, 0 when there is none or the ring has lost some. */
 bool lease_since_shell_ (struct lease *l, void *dst, size_t n,

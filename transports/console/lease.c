@@ -486,6 +486,25 @@ lease_note_shell_ (struct lease *l)
 
   c->of_boot.shell_on = l->connection;
   c->of_boot.shell_at = l->tap->pos;
+  c->of_boot.lines_asked = false;
+}
+
+void
+lease_note_lines_ (struct lease *l)
+{
+  struct console *c = l->console;
+  LOCK_SCOPE (&c->hub->lock);
+
+  c->of_boot.lines_asked = true;
+}
+
+bool
+lease_lines_asked_ (struct lease *l)
+{
+  struct console *c = l->console;
+  LOCK_SCOPE (&c->hub->lock);
+
+  return c->of_boot.lines_asked;
 }
 
 uint64_t

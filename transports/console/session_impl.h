@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Inside a dialogue: what session.c and command.c share.
+ * Inside a dialogue: what session.c, command.c and frame.c share.
  */
 #ifndef HANGDOG_TRANSPORTS_SESSION_IMPL_H
 #define HANGDOG_TRANSPORTS_SESSION_IMPL_H
@@ -15,6 +15,13 @@
 /* Guests write byte by byte: after a piece that was not the awaited one, let
  * more of it come before looking again. */
 #define SESSION_PAUSE_MS 2
+#define FRAME_MAX (SESSION_COMMAND_MAX + 512)
+
+/* Both kill keys: together they empty the line in readline and in busybox,
+ * where each kills one side of the cursor; a plain terminal line takes ^K as
+ * a letter and ^U erases it with the rest.  ^E would be shorter, but moves
+ * the highlight in GRUB's menu. */
+#define KEYS_KILL "\x0b\x15"
 
 struct session
 {
@@ -38,5 +45,11 @@ struct session
 ssize_t session_pull_ (struct session *s, uint64_t deadline);
 void session_pause_ (uint64_t deadline);
 enum typing session_typing_ (struct session *s, char *what, size_t n);
+
+/* The command's length without what would break the frame at its end. */
+int frame_check_ (const char *command, size_t *ret_len, struct error *err);
+/* What is typed now, and later: true where the command is of several lines. */
+bool frame_command_ (struct buf *frame, struct buf *lines, const char *non,
+                     const char *ce, const char *command, size_t len);
 
 #endif
